@@ -1,0 +1,35 @@
+#include "qeval/core/failure_class.h"
+
+namespace qeval {
+
+const char* to_string(FailureClass c) {
+  switch (c) {
+    case FailureClass::correct: return "correct";
+    case FailureClass::wrong_answer: return "wrong_answer";
+    case FailureClass::no_answer: return "no_answer";
+    case FailureClass::wrong_format: return "wrong_format";
+    case FailureClass::truncated: return "truncated";
+    case FailureClass::stopped_mid_answer: return "stopped_mid_answer";
+    case FailureClass::empty_or_refusal: return "empty_or_refusal";
+    case FailureClass::unfinished_thinking: return "unfinished_thinking";
+    case FailureClass::syntax_error: return "syntax_error";
+    case FailureClass::unterminated_string: return "unterminated_string";
+    case FailureClass::code_fence: return "code_fence";
+    case FailureClass::runtime_error: return "runtime_error";
+    case FailureClass::test_failed: return "test_failed";
+    case FailureClass::time_out: return "time_out";
+    case FailureClass::memory_limit: return "memory_limit";
+    case FailureClass::engine_failure: return "engine_failure";
+    case FailureClass::sandbox_failure: return "sandbox_failure";
+    case FailureClass::degenerate: return "degenerate";
+  }
+  return "unknown";
+}
+
+std::optional<FailureClass> failure_class_from(std::string_view name) {
+  for (int i = 1; i <= 18; ++i)
+    if (name == to_string(static_cast<FailureClass>(i))) return static_cast<FailureClass>(i);
+  return std::nullopt;
+}
+
+}  // namespace qeval

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace qeval {
+
+// What happened to a sample. Stored; never renumber.
+enum class FailureClass {
+  correct = 1,
+  wrong_answer = 2,
+  no_answer = 3,             // nothing that the filter could extract
+  wrong_format = 4,          // the right answer, rejected by the protocol
+  truncated = 5,             // cut by the token limit
+  stopped_mid_answer = 6,    // a stop string cut it before the answer was complete
+  empty_or_refusal = 7,
+  unfinished_thinking = 8,
+  syntax_error = 9,
+  unterminated_string = 10,  // the syntax error that broke the first tracker's code tasks
+  code_fence = 11,           // syntax error because Markdown fences or chat text surround the code
+  runtime_error = 12,
+  test_failed = 13,
+  time_out = 14,
+  memory_limit = 15,
+  engine_failure = 16,       // infrastructure: never counts as wrong
+  sandbox_failure = 17,      // infrastructure: never counts as wrong
+  degenerate = 18,           // log-likelihoods that cannot rank (all equal or not finite)
+};
+
+const char* to_string(FailureClass c);
+std::optional<FailureClass> failure_class_from(std::string_view name);
+
+// Not the model's doing: shown beside the score, never inside it.
+constexpr bool is_infrastructure(FailureClass c) {
+  return c == FailureClass::engine_failure || c == FailureClass::sandbox_failure;
+}
+// The answer's form, not its content: over 20 % of these make a score suspect.
+constexpr bool is_format(FailureClass c) {
+  switch (c) {
+    case FailureClass::no_answer:
+    case FailureClass::wrong_format:
+    case FailureClass::syntax_error:
+    case FailureClass::unterminated_string:
+    case FailureClass::code_fence:
+    case FailureClass::truncated:
+    case FailureClass::unfinished_thinking: return true;
+    default: return false;
+  }
+}
+
+}  // namespace qeval

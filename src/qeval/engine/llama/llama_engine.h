@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "qeval/core/model_spec.h"
+#include "qeval/engine/engine.h"
+
+namespace qeval {
+
+struct LlamaOptions {
+  std::string model_path;          // GGUF; the first part of a split file
+  Preset preset;                   // max_num_seqs, max_model_len, llama.{n_batch,n_ubatch,flash_attn,type_k,type_v,n_threads}
+  std::string source;              // what the user asked for, for the record
+  std::string hf_id, revision;
+  std::string sha256;              // of the file(s), computed by the caller
+  int n_threads = 0;               // 0: physical cores
+  int n_gpu_layers = -1;           // all, where a device is built in
+  double yarn_factor = 0;          // static YaRN only when asked
+  std::vector<int> extra_stop_ids; // registry: both end ids
+  std::function<bool(float)> progress;  // 0..1; false aborts
+};
+
+// Loads the model; error (bad_input for broken files, environment otherwise) says what llama.cpp complained of.
+Result<std::unique_ptr<Engine>> load_llama_engine(const LlamaOptions& options);
+
+// Name, architecture, quantisation, sizes and context of a GGUF without loading its weights.
+Result<WeightsIdentity> inspect_gguf(const std::string& path);
+
+}  // namespace qeval

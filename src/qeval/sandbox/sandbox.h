@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qeval/util/result.h"
+
+namespace qeval {
+
+enum class SandboxVerdict {  // stored as text
+  passed,          // the nonce written after the last test arrived on the private descriptor
+  failed,          // an assertion of the tests did not hold
+  runtime_error,   // any other exception
+  syntax_error,    // the program does not compile; `detail` has Python's message
+  time_out,
+  memory_limit,
+  output_limit,
+  exited,          // ended without exception and without reaching the end of the tests (os._exit, sys.exit)
+  infrastructure,  // the sandbox itself failed: never the program's fault
+};
+const char* to_string(SandboxVerdict verdict);
+
+struct SandboxLimits {
+  std::chrono::milliseconds wall{3000};   // per program, lm-eval's 3.0 s
+  size_t memory_bytes = size_t{1} << 30;
+  size_t output_bytes = size_t{1} << 20;  // parent caps the pipes
+  size_t file_bytes = size_t{16} << 20;
+  int max_processes = 32;
+};
+
+struct ProgramRun {
+  SandboxVerdict verdict = SandboxVerdict::infrastructure;
+  std::string detail;      // last traceback line(s) or why the sandbox failed; printable, bounded
+  std::string output;      // bounded
+  double wall_s = 0;
+};
+
+// Runs hostile Python. Thread-safe: several run() at once.
+class Sandbox {
+ public:
+  virtual ~Sandbox() = default;
+  virtual std::string backend() const = 0;   // "namespaces+seccomp+rlimits", "landlock+…", "UNSAFE"; recorded with scores
+  // `program`: candidate and tests in one module, compiled and run as __main__.
+  virtual ProgramRun run(const std::string& program, const SandboxLimits& limits) = 0;
+};
+
+struct SandboxOptions {
+  bool allow_unsafe = false;     // --unsafe-code: without any back end run bare, with rlimits only
+  std::string force_backend;     // "" = best that the probe finds; for tests
+  std::string python;            // "" = find the real interpreter (no pyenv shim)
+  int n_workers = 2;
+};
+// Probes back ends by running a real program in each. Error (environment): what is missing and how to get it.
+Result<std::unique_ptr<Sandbox>> open_sandbox(const SandboxOptions& options);
+// For `doctor`: each back end with "works" or why not.
+std::vector<std::pair<std::string, std::string>> probe_sandboxes();
+
+}  // namespace qeval

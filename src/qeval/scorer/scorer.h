@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "qeval/core/sample.h"
+#include "qeval/core/task_spec.h"
+#include "qeval/sandbox/sandbox.h"
+#include "qeval/util/result.h"
+
+namespace qeval {
+
+// Raise when any verdict or class can change; scores carry it and rescore compares by it.
+inline constexpr int kScorerVersion = 1;
+
+// Scores samples of one task. Thread-safe: score() may run on several threads.
+class Scorer {
+ public:
+  virtual ~Scorer() = default;
+  // One Score per filter pipeline, in the spec's order. `responses` aligned with sample.requests.
+  // Never fails: infrastructure faults become engine_failure or sandbox_failure scores.
+  virtual std::vector<Score> score(const Sample& sample, const std::vector<Response>& responses) const = 0;
+  virtual std::string backend() const = 0;   // sandbox back end, or ""
+};
+
+// Compiles filters and metrics. Error (bad_input): file, key, what is not supported. `sandbox` may be null where the
+// task runs no code; must outlive the scorer.
+Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox);
+
+// One aggregated metric of one filter.
+struct MetricSummary {
+  std::string metric, filter;
+  double value = 0;
+  double stderr_value = 0;       // sample sd / sqrt n, as lm-eval (bootstrap where it bootstraps); NaN = not defined
+  double low = 0, high = 0;      // 95 %: Wilson for proportions, normal otherwise
+  double bound_low = 0, bound_high = 0;  // with every infrastructure failure counted wrong / right
+  int64_t n = 0;                 // scored samples
+  int64_t n_infrastructure = 0;  // not scored
+  bool is_proportion = false;
+  bool higher_is_better = true;
+};
+// Aggregates in doc order; `scores[i]` are sample i's scores (all filters).
+std::vector<MetricSummary> summarise(const TaskSpec& spec, const std::vector<std::vector<Score>>& scores);
+Json to_json(const MetricSummary& summary);
+MetricSummary metric_summary_from_json(const Json& json);
+
+}  // namespace qeval
