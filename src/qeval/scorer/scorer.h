@@ -6,6 +6,7 @@
 
 #include "qeval/core/sample.h"
 #include "qeval/core/task_spec.h"
+#include "qeval/core/task_summary.h"
 #include "qeval/sandbox/sandbox.h"
 #include "qeval/util/result.h"
 
@@ -28,21 +29,7 @@ class Scorer {
 // task runs no code; must outlive the scorer.
 Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox);
 
-// One aggregated metric of one filter.
-struct MetricSummary {
-  std::string metric, filter;
-  double value = 0;
-  double stderr_value = 0;       // sample sd / sqrt n, as lm-eval (bootstrap where it bootstraps); NaN = not defined
-  double low = 0, high = 0;      // 95 %: Wilson for proportions, normal otherwise
-  double bound_low = 0, bound_high = 0;  // with every infrastructure failure counted wrong / right
-  int64_t n = 0;                 // scored samples
-  int64_t n_infrastructure = 0;  // not scored
-  bool is_proportion = false;
-  bool higher_is_better = true;
-};
 // Aggregates in doc order; `scores[i]` are sample i's scores (all filters).
 std::vector<MetricSummary> summarise(const TaskSpec& spec, const std::vector<std::vector<Score>>& scores);
-Json to_json(const MetricSummary& summary);
-MetricSummary metric_summary_from_json(const Json& json);
 
 }  // namespace qeval
