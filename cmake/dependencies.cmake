@@ -33,7 +33,7 @@ endif()
 if(QEVAL_LLAMA)
   find_package(OpenMP COMPONENTS CXX)
   add_library(llama_external INTERFACE)
-  foreach(dir include common ggml/include src vendor)
+  foreach(dir include common ggml/include src)
     target_include_directories(llama_external SYSTEM INTERFACE ${QEVAL_LLAMA_SOURCE}/${dir})
   endforeach()
   set(llama_archives

@@ -1,0 +1,85 @@
+#include "qeval/cli/app.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "qeval/cli/command.h"
+
+#ifndef QEVAL_VERSION
+#define QEVAL_VERSION "0.1.0"
+#endif
+
+namespace qeval {
+
+int exit_code(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::usage: return kUsage;
+    case ErrorKind::bad_input:
+    case ErrorKind::not_found: return kBadInput;
+    case ErrorKind::interrupted: return kInterrupted;
+    default: return kEnvironment;
+  }
+}
+
+void add_store_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--store", options.store, "SQLite file that holds runs, responses and scores")->capture_default_str();
+}
+
+void add_json_option(CLI::App& app, CommonOptions& options) { app.add_flag("--json", options.json, "Print JSON on stdout"); }
+
+void add_task_source_options(CLI::App& app, CommonOptions& options) {
+  app.add_option("--data-dir", options.data_dir, "Folder with data sets already there (else $QEVAL_DATA_DIR, then the cache)")
+      ->envname("QEVAL_DATA_DIR");
+  app.add_option("--include-path", options.include_paths, "Folder with task YAML of your own, searched first");
+}
+
+void add_examples(CLI::App& app, const std::string& examples) { app.footer("Examples:\n" + examples); }
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> out;
+  size_t start = 0;
+  while (start <= text.size()) {
+    size_t comma = std::min(text.find(',', start), text.size());
+    if (comma > start) out.push_back(text.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return out;
+}
+
+int run_cli(int argc, char** argv) {
+  CLI::App app("Know which Qwen to deploy, and trust the number.", "qeval");
+  app.set_version_flag("--version", "qeval " QEVAL_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  Command command;
+  add_run_command(app, command);
+  add_show_command(app, command);
+  add_rescore_command(app, command);
+  add_tracker_command(app, command);
+  add_selfcheck_command(app, command);
+  add_models_commands(app, command);
+  add_tasks_commands(app, command);
+  add_data_commands(app, command);
+  add_store_commands(app, command);
+  add_doctor_command(app, command);
+  add_completion_command(app, command);
+  add_examples(app,
+               "  qeval run --model qwen2.5-0.5b-instruct --suite tracker --limit 100\n"
+               "  qeval run --model ./model.gguf --tasks gsm8k,arc_challenge\n"
+               "  qeval show --class truncated\n"
+               "  qeval selfcheck");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    int code = app.exit(e);
+    return code == 0 ? kDone : kUsage;
+  }
+  Result<int> result = command.action();
+  if (result) return *result;
+  fmt::print(stderr, "qeval: {}\n", result.error().message);
+  return exit_code(result.error());
+}
+
+}  // namespace qeval

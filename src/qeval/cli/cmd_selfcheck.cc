@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "qeval/cli/command.h"
+#include "qeval/cli/compose.h"
+#include "qeval/runner/selfcheck.h"
+#include "qeval/runner/selfcheck_plan.h"
+#include "qeval/text/table.h"
+#include "qeval/text/unicode.h"
+
+namespace qeval {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string tasks;
+  int64_t limit = 0;
+  bool fixtures_only = false;
+};
+
+Json to_json(const SelfcheckItem& item) {
+  return {{"task", item.task}, {"data", item.data}, {"check", item.check}, {"passed", item.passed},
+          {"expected", item.expected}, {"found", item.found}, {"n", item.n}, {"doc_ids", item.doc_ids}};
+}
+
+void print_table(const std::vector<SelfcheckItem>& items) {
+  Table table;
+  table.headers = {"Task", "Data", "Check", "n", "Expected", "Found", ""};
+  table.aligns = {Align::left, Align::left, Align::left, Align::right, Align::left, Align::left, Align::left};
+  for (const SelfcheckItem& item : items) {
+    std::string data = item.data == "fixture" ? "fixture" : "real";
+    auto shorten = [](const std::string& text) { return text.size() > 60 ? printable(text.substr(0, 57)) + "…" : printable(text); };
+    std::string expected = item.check == "prompts" ? item.expected.substr(0, 12) : item.expected;
+    std::string found = item.check == "prompts" ? item.found.substr(0, 12) : item.found;
+    table.rows.push_back({item.task, data, item.check, std::to_string(item.n), shorten(expected), shorten(found),
+                          item.passed ? "ok" : "FAILED"});
+  }
+  fmt::print("{}", table.terminal());
+}
+
+Result<int> selfcheck(const Options& options) {
+  QEVAL_TRY(auto plans, load_selfcheck_plans());
+  std::vector<std::string> names = split_commas(options.tasks);
+  if (names.empty())
+    for (const SelfcheckPlan& plan : plans) names.push_back(plan.task);
+  SandboxHolder sandbox(options.common.unsafe_code);
+  SelfcheckOptions check;
+  check.include_paths = options.common.include_paths;
+  check.data_dir = options.common.data_dir;
+  check.cache_dir = task_sources(options.common).cache_dir;
+  check.limit = options.limit;
+  check.fixtures_only = options.fixtures_only;
+  check.sandbox = [&] { return sandbox.get(); };
+  std::vector<SelfcheckItem> all;
+  for (const std::string& name : names) {
+    console().progress(fmt::format("selfcheck: {}", name));
+    QEVAL_TRY(auto items, selfcheck_task(name, check));
+    all.insert(all.end(), items.begin(), items.end());
+  }
+  console().progress_done();
+  int64_t n_failed = std::count_if(all.begin(), all.end(), [](const SelfcheckItem& i) { return !i.passed; });
+  if (options.common.json) {
+    Json list = Json::array();
+    for (const SelfcheckItem& item : all) list.push_back(to_json(item));
+    fmt::print("{}\n", dump_json({{"passed", n_failed == 0}, {"n_failed", n_failed}, {"items", list}}, 2));
+  } else {
+    print_table(all);
+    fmt::print("{} checks of {} tasks, {} failed\n", all.size(), names.size(), n_failed);
+  }
+  return n_failed ? kCheckFailed : kDone;
+}
+
+}  // namespace
+
+void add_selfcheck_command(CLI::App& app, Command& command) {
+  auto options = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("selfcheck", "Prove the harness: planted answers through the real pipeline");
+  sub->add_option("--tasks", options->tasks, "Comma-separated tasks (default: all built in)");
+  sub->add_option("--limit", options->limit, "First N docs of the real data (default: all)");
+  sub->add_flag("--fixtures-only", options->fixtures_only, "Only the shipped fixtures, no real data");
+  sub->add_flag("--unsafe-code", options->common.unsafe_code, "Run code without a sandbox where none works");
+  add_task_source_options(*sub, options->common);
+  add_json_option(*sub, options->common);
+  add_examples(*sub, "  qeval selfcheck\n  qeval selfcheck --tasks gsm8k,humaneval --limit 20 --json");
+  sub->callback([&command, options] { command.action = [options] { return selfcheck(*options); }; });
+}
+
+}  // namespace qeval

@@ -1,0 +1,203 @@
+#include "qeval/cli/run_options.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "qeval/util/file.h"
+
+namespace qeval {
+namespace {
+
+// Numbers, booleans and JSON as such; anything else is text.
+Json loose_value(const std::string& text) {
+  if (text == "True" || text == "true") return true;
+  if (text == "False" || text == "false") return false;
+  if (auto json = parse_json(text); json && !json->is_null()) return *json;
+  return text;
+}
+
+Result<Json> key_values(const std::string& option, const std::string& text) {
+  Json out = Json::object();
+  for (const std::string& item : split_commas(text)) {
+    size_t equals = item.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(ErrorKind::usage, fmt::format("{}: “{}” is not KEY=VALUE", option, item));
+    out[item.substr(0, equals)] = loose_value(item.substr(equals + 1));
+  }
+  return out;
+}
+
+template <typename T>
+Result<T> as(const std::string& key, const Json& value, const char* expected, bool fits) {
+  if (!fits) return fail(ErrorKind::usage, fmt::format("--set {}={}: {} was expected", key, dump_json(value), expected));
+  return value.get<T>();
+}
+
+Status apply_setting(Preset& preset, const std::string& key, const Json& value) {
+  if (key == "gpu_memory_utilization") {
+    QEVAL_TRY(preset.gpu_memory_utilization, as<double>(key, value, "a number from 0 to 1", value.is_number() && value > 0 && value <= 1));
+  } else if (key == "max_num_seqs") {
+    QEVAL_TRY(preset.max_num_seqs, as<int>(key, value, "a positive integer", value.is_number_integer() && value > 0));
+  } else if (key == "evaluation_batch_size") {
+    QEVAL_TRY(preset.evaluation_batch_size, as<int>(key, value, "a positive integer", value.is_number_integer() && value > 0));
+  } else if (key == "max_model_len") {
+    QEVAL_TRY(preset.max_model_len, as<int>(key, value, "a positive integer", value.is_number_integer() && value > 0));
+  } else if (key == "agent_temperature") {
+    QEVAL_TRY(preset.agent_temperature, as<double>(key, value, "a number", value.is_number()));
+  } else if (key == "prefix_caching") {
+    QEVAL_TRY(preset.prefix_caching, as<bool>(key, value, "true or false", value.is_boolean()));
+  } else if (key.rfind("llama.", 0) == 0) {
+    preset.llama[key.substr(6)] = value;
+  } else if (key.rfind("vllm.", 0) == 0) {
+    preset.vllm[key.substr(5)] = value;
+  } else {
+    return fail(ErrorKind::usage, fmt::format("--set {}: unknown key; known: gpu_memory_utilization, max_num_seqs, evaluation_batch_size, "
+                                              "max_model_len, agent_temperature, prefix_caching, llama.KEY, vllm.KEY", key));
+  }
+  return {};
+}
+
+Result<TaskOverrides> common_overrides(const RunOptions& o) {
+  TaskOverrides overrides;
+  overrides.num_fewshot = o.num_fewshot;
+  overrides.repeats = o.repeats;
+  overrides.limit = o.limit;
+  overrides.sample_seed = o.sample_seed;
+  overrides.fewshot_seed = o.seed;
+  overrides.apply_chat_template = o.apply_chat_template;
+  overrides.fewshot_as_multiturn = o.fewshot_as_multiturn;
+  overrides.system_instruction = o.system_instruction;
+  if (!o.thinking.empty()) overrides.enable_thinking = o.thinking == "on";
+  if (!o.gen_kwargs.empty()) {
+    QEVAL_TRY(overrides.gen_kwargs, key_values("--gen-kwargs", o.gen_kwargs));
+  }
+  return overrides;
+}
+
+Result<Json> listed_samples(const std::string& file) {
+  if (file.empty()) return Json::object();
+  QEVAL_TRY(std::string text, read_file(file));
+  auto json = parse_json(text);
+  if (!json) return fail(json.error().in(file));
+  for (const auto& [task, ids] : json->items())
+    if (!ids.is_array()) return bad_input(fmt::format("{}: {}: a list of doc ids was expected", file, task));
+  return *json;
+}
+
+Status add_suite(const RunOptions& o, const TaskOverrides& base, bool instruct, RunPlan& plan) {
+  QEVAL_TRY(Suite suite, load_suite(o.suite, o.common.include_paths));
+  for (const SuiteEntry& entry : instruct ? suite.instruct : suite.base) {
+    PlannedTask task{entry.task, base, entry.row, entry.pending};
+    task.overrides.apply_chat_template = entry.apply_chat_template || o.apply_chat_template;
+    if (entry.num_fewshot && !o.num_fewshot) task.overrides.num_fewshot = entry.num_fewshot;
+    if (suite.limit && !o.limit) task.overrides.limit = suite.limit;
+    plan.tasks.push_back(std::move(task));
+  }
+  return {};
+}
+
+Json arguments_json(const RunOptions& o) {
+  Json out = {{"model", o.model}, {"engine", o.engine}, {"preset", o.preset}, {"tasks", o.tasks}, {"suite", o.suite},
+              {"apply_chat_template", o.apply_chat_template}, {"seed", o.seed}, {"gen_kwargs", o.gen_kwargs},
+              {"system_instruction", o.system_instruction}, {"thinking", o.thinking}, {"set", o.set}, {"exact", o.exact}};
+  if (o.limit) out["limit"] = *o.limit;
+  if (o.num_fewshot) out["num_fewshot"] = *o.num_fewshot;
+  if (o.repeats) out["repeats"] = *o.repeats;
+  if (o.sample_seed) out["sample_seed"] = *o.sample_seed;
+  return out;
+}
+
+}  // namespace
+
+Result<Preset> preset_with_settings(const std::string& name, const std::vector<std::string>& settings) {
+  QEVAL_TRY(Preset preset, preset_named(name));
+  for (const std::string& setting : settings) {
+    size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(ErrorKind::usage, fmt::format("--set {}: KEY=VALUE was expected", setting));
+    QEVAL_CHECK(apply_setting(preset, setting.substr(0, equals), loose_value(setting.substr(equals + 1))));
+  }
+  return preset;
+}
+
+EngineRequest engine_request(const RunOptions& options) {
+  EngineRequest request;
+  request.engine = options.engine;
+  request.model = options.model;
+  request.yarn_factor = options.yarn_factor;
+  request.n_threads = options.n_threads;
+  request.fake_script = options.fake_script;
+  request.preset.name = options.preset;
+  request.settings = options.set;
+  return request;
+}
+
+Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, const TaskRegistry& registry) {
+  if (o.tasks.empty() == o.suite.empty()) return fail(ErrorKind::usage, "run needs either --tasks a,b or --suite NAME");
+  RunPlan plan;
+  plan.model_asked = o.model;
+  plan.hf_id = engine.hf_id;
+  plan.weights = engine.weights;
+  plan.engine = engine.engine;
+  plan.engine_version = engine.engine_version;
+  plan.engine_options = engine.options;
+  plan.preset = engine.preset;
+  plan.suite = o.suite;
+  plan.exact = o.exact;
+  plan.fresh = o.fresh;
+  plan.predict_only = o.predict_only;
+  plan.reuse_across_runs = engine.weights.verified || !o.weights_id.empty();
+  plan.arguments = arguments_json(o);
+  QEVAL_TRY(TaskOverrides base, common_overrides(o));
+  QEVAL_TRY(Json samples, listed_samples(o.samples_file));
+  if (!o.suite.empty()) {
+    QEVAL_CHECK(add_suite(o, base, engine.is_instruct && !o.base_model, plan));
+  }
+  for (const std::string& name : split_commas(o.tasks)) {
+    QEVAL_TRY(auto leaves, registry.expand(name));
+    for (const std::string& leaf : leaves) plan.tasks.push_back({leaf, base, "", ""});
+  }
+  for (PlannedTask& task : plan.tasks)
+    if (samples.contains(task.name)) task.overrides.doc_ids = samples[task.name].get<std::vector<int64_t>>();
+  return plan;
+}
+
+void add_run_options(CLI::App& app, RunOptions& o) {
+  app.add_option("--model", o.model, "Registry id, GGUF path, or hf:ORG/REPO[:QUANT|FILE]")->required();
+  app.add_option("--engine", o.engine, "llama (embedded) or fake (scripted, for tests)")
+      ->capture_default_str()->check(CLI::IsMember({"llama", "fake"}));
+  app.add_option("--preset", o.preset, "Serving preset (see `qeval presets`)")->capture_default_str();
+  app.add_option("--tasks", o.tasks, "Comma-separated tasks, groups or tags (see `qeval tasks`)");
+  app.add_option("--suite", o.suite, "Named list of tasks, picked by model: tracker, reference, … (see `qeval suites`)");
+  app.add_option("--limit", o.limit, "First N docs of each task, as lm-eval")->check(CLI::PositiveNumber);
+  app.add_option("--num-fewshot", o.num_fewshot, "Examples in the prompt (default: the task's own)")->check(CLI::NonNegativeNumber);
+  app.add_flag("--apply-chat-template", o.apply_chat_template, "Ask through the model's chat template");
+  app.add_flag("--fewshot-as-multiturn,!--no-fewshot-as-multiturn", o.fewshot_as_multiturn, "Few-shot examples as turns of the chat");
+  app.add_option("--seed", o.seed, "Few-shot seed")->capture_default_str();
+  app.add_option("--sample-seed", o.sample_seed, "Draw --limit docs at random with this seed");
+  app.add_option("--samples", o.samples_file, "JSON file {\"task\": [doc ids]}: exactly these docs");
+  app.add_option("--gen-kwargs", o.gen_kwargs, "Generation settings: temperature=0.7,top_p=0.8,max_gen_toks=512");
+  app.add_option("--system-instruction", o.system_instruction, "System message");
+  app.add_option("--thinking", o.thinking, "on or off, sent explicitly")->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--repeats", o.repeats, "Samples per doc")->check(CLI::PositiveNumber);
+  app.add_option("--set", o.set, "Change a setting of the preset: KEY=VALUE");
+  app.add_option("--yarn-factor", o.yarn_factor, "Static YaRN context extension (off unless asked)");
+  app.add_option("--threads", o.n_threads, "CPU threads (default: physical cores)");
+  app.add_flag("--exact", o.exact, "One sequence per decode call: results do not depend on the batch");
+  app.add_flag("--fresh", o.fresh, "Compute everything again");
+  app.add_flag("--predict-only", o.predict_only, "Store answers, score nothing");
+  app.add_flag("--base-model", o.base_model, "Use the suite's list for base models, whatever the file says");
+  app.add_option("--weights-id", o.weights_id, "Your own id for weights that cannot be verified");
+  app.add_option("--tracker", o.tracker, "Tracker document to rewrite")->capture_default_str();
+  app.add_flag("--no-tracker", o.no_tracker, "Leave the tracker alone");
+  app.add_option("--output-path", o.output_path, "Also write results_*.json and samples_*.jsonl in lm-eval's format");
+  app.add_option("--fake-script", o.fake_script, "Engine fake: JSON file {\"prompt part\": \"answer\"}");
+  app.add_flag("--dry-run", o.dry_run, "Print the resolved plan, compute nothing");
+  app.add_flag("--unsafe-code", o.common.unsafe_code, "Run model-written code without a sandbox where none works");
+  add_store_option(app, o.common);
+  add_task_source_options(app, o.common);
+  add_json_option(app, o.common);
+}
+
+}  // namespace qeval

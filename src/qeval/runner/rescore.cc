@@ -1,0 +1,99 @@
+#include "qeval/runner/rescore.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "qeval/runner/summary.h"
+#include "qeval/scorer/scorer.h"
+
+namespace qeval {
+namespace {
+
+Sample sample_from(SampleRecord& record) {
+  Sample sample;
+  const Json& json = record.sample;
+  sample.doc_id = record.doc_id;
+  sample.doc = json.contains("doc") ? json["doc"] : Json();
+  sample.doc_hash = json_string(json, "doc_hash");
+  sample.target = json_string(json, "target");
+  if (json.contains("references")) sample.references = json["references"].get<std::vector<std::string>>();
+  if (json.contains("choices")) sample.choices = json["choices"].get<std::vector<std::string>>();
+  if (json.contains("gold")) sample.gold = json["gold"].get<std::vector<int>>();
+  sample.multiple_inputs = json_bool(json, "multiple_inputs");
+  sample.requests = std::move(record.requests);
+  return sample;
+}
+
+void note_changes(const std::string& task, int64_t doc_id, const std::vector<Score>& before,
+                  const std::vector<Score>& after, std::vector<ScoreChange>& changes) {
+  for (const Score& now : after) {
+    auto was = std::find_if(before.begin(), before.end(), [&](const Score& s) { return s.filter == now.filter; });
+    if (was == before.end()) continue;
+    if (was->failure_class == now.failure_class && was->metrics == now.metrics) continue;
+    changes.push_back({task, doc_id, now.filter, was->failure_class, now.failure_class, was->extracted, now.extracted});
+  }
+}
+
+Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord& run, TaskRecord record,
+                    const RescoreOptions& options, RescoreResult& result) {
+  QEVAL_TRY(TaskSpec spec, registry.describe(record.task));
+  if (spec.version != record.version)
+    result.notes.push_back(fmt::format("{}: asked as version {}, scored as version {}", record.task, record.version, spec.version));
+  Sandbox* sandbox = nullptr;
+  if (!spec.scoring.scorer.empty()) {
+    QEVAL_TRY(sandbox, options.sandbox());
+  }
+  QEVAL_TRY(auto scorer, make_scorer(spec, sandbox));
+  std::vector<int64_t> doc_ids;
+  std::vector<std::vector<Score>> all;
+  Status put;
+  QEVAL_CHECK(store.for_each_sample(run.id, record.task, [&](SampleRecord&& stored) {
+    std::vector<Score> before = std::move(stored.scores);
+    std::vector<Response> responses = std::move(stored.responses);
+    Sample sample = sample_from(stored);
+    std::vector<Score> after = scorer->score(sample, responses);
+    note_changes(record.task, sample.doc_id, before, after, result.changes);
+    put = store.put_scores(run.id, record.task, sample.doc_id, kScorerVersion, after, scorer->backend());
+    doc_ids.push_back(sample.doc_id);
+    all.push_back(std::move(after));
+    if (options.progress) options.progress(record.task, static_cast<int64_t>(all.size()));
+    return put.has_value();
+  }));
+  QEVAL_CHECK(put);
+  TaskSummary old = task_summary_from_json(record.summary);
+  SummaryInput input{old.row, old.num_fewshot, old.chat_template, json_string(run.spec, "hf_id"), scorer->backend(), "",
+                     old.n_reused, old.n_prompt_tokens, old.n_new_tokens, old.wall_s};
+  TaskSummary summary = summarise_task(spec, input, doc_ids, all, options.published);
+  record.summary = to_json(summary);
+  record.done = record.n_docs == static_cast<int64_t>(all.size());
+  QEVAL_CHECK(store.put_task(run.id, record));
+  result.n_samples += static_cast<int64_t>(all.size());
+  result.tasks.push_back(std::move(summary));
+  return {};
+}
+
+}  // namespace
+
+Result<RescoreResult> rescore_run(Store& store, const TaskRegistry& registry, RunId run, const RescoreOptions& options) {
+  QEVAL_TRY(auto record, store.run(run));
+  if (!record) return bad_input(fmt::format("{}: there is no run {}; `qeval show` lists them", store.path(), run));
+  RescoreResult result;
+  result.run = run;
+  QEVAL_CHECK(store.lease(run));
+  QEVAL_TRY(auto tasks, store.tasks(run));
+  for (TaskRecord& task : tasks) {
+    if (!options.tasks.empty() && std::find(options.tasks.begin(), options.tasks.end(), task.task) == options.tasks.end())
+      continue;
+    if (auto done = rescore_task(store, registry, *record, std::move(task), options, result); !done) {
+      store.release(run);
+      return fail(done.error());
+    }
+  }
+  store.release(run);
+  QEVAL_CHECK(store.flush());
+  return result;
+}
+
+}  // namespace qeval

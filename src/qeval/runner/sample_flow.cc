@@ -1,0 +1,267 @@
+#include "qeval/runner/sample_flow.h"
+
+#include <fmt/format.h>
+
+#include "qeval/util/hash.h"
+
+namespace qeval {
+namespace {
+
+constexpr auto kReportEvery = std::chrono::milliseconds(200);
+
+Json engine_identity(const EngineInfo& info) {
+  return {{"name", info.name}, {"version", info.version}, {"build", info.build}, {"device", info.device},
+          {"settings", info.settings}};
+}
+
+Response failed(RequestId id, EngineFailure failure, std::string message) {
+  Response r;
+  r.id = id;
+  r.finish = FinishReason::failed;
+  r.failure = failure;
+  r.failure_message = std::move(message);
+  return r;
+}
+
+}  // namespace
+
+SampleFlow::SampleFlow(const RunPlan& plan, const RunServices& services, RunId run,
+                       std::vector<std::unique_ptr<TaskState>>& tasks, Engine& engine)
+    : plan_(plan), services_(services), run_(run), tasks_(tasks), engine_(engine),
+      weights_identity_(engine.info().weights.identity()), engine_identity_(engine_identity(engine.info())), pool_(2) {
+  engine_identity_["exact"] = plan.exact;
+  if (engine.info().can.chat_template) {
+    renderer_ = [this](const ChatPrompt& chat) -> Result<std::string> {
+      QEVAL_TRY(RenderedPrompt rendered, engine_.render(chat));
+      return rendered.text;
+    };
+  }
+  for (auto& t : tasks_) progress_.n_total += static_cast<int64_t>(t->task->doc_ids().size());
+}
+
+// A run that may not share with others gets keys of its own.
+std::string SampleFlow::key_of(const Request& request) const {
+  std::string key = reuse_key(request, weights_identity_, engine_identity_);
+  if (plan_.fresh || !plan_.reuse_across_runs) key = sha256_hex(fmt::format("{}:run:{}", key, run_));
+  return key;
+}
+
+Status SampleFlow::run() {
+  SessionOptions options;
+  options.exact = plan_.exact;
+  QEVAL_TRY(session_, engine_.open_session(options));
+  while (true) {
+    if (stop_requested()) {
+      interrupted_ = true;
+      break;
+    }
+    QEVAL_CHECK(feed());
+    if (built_all_ && backlog_.empty() && in_flight_.empty()) break;
+    if (auto response = session_->next(std::chrono::milliseconds(50))) {
+      QEVAL_CHECK(take(std::move(*response)));
+    } else if (session_->finished() && !in_flight_.empty()) {
+      return fail(ErrorKind::environment, fmt::format("the engine ended with {} requests unanswered", in_flight_.size()));
+    }
+    report(false);
+  }
+  if (interrupted_) {
+    session_->cancel_all();
+    QEVAL_CHECK(drain());
+  }
+  pool_.wait_idle();
+  performance_ = tally_.finish(session_->stats(), first_submit_s_ < 0 ? 0 : last_response_s_ - first_submit_s_);
+  report(true);
+  std::lock_guard lock(error_mutex_);
+  if (score_error_) return fail(*score_error_);
+  return {};
+}
+
+Status SampleFlow::drain() {
+  session_->close_input();
+  auto deadline = SteadyClock::now() + std::chrono::milliseconds(1500);
+  while (!session_->finished() && SteadyClock::now() < deadline) {
+    auto response = session_->next(std::chrono::milliseconds(20));
+    if (response && response->finish != FinishReason::cancelled) QEVAL_CHECK(take(std::move(*response)));
+  }
+  return {};
+}
+
+Status SampleFlow::feed() {
+  while (!stop_requested()) {
+    QEVAL_TRY(bool all_submitted, submit_backlog());
+    if (!all_submitted) return {};
+    TaskState* task = nullptr;
+    size_t index = 0;
+    if (!next_sample(task, index)) {
+      if (!built_all_) session_->close_input();
+      built_all_ = true;
+      return {};
+    }
+    QEVAL_CHECK(open_sample(*task, index));
+    // Answers must not wait until everything is built.
+    if (auto response = session_->next(std::chrono::milliseconds(0))) QEVAL_CHECK(take(std::move(*response)));
+    report(false);
+  }
+  return {};
+}
+
+bool SampleFlow::next_sample(TaskState*& task, size_t& index) {
+  while (task_cursor_ < tasks_.size()) {
+    TaskState& t = *tasks_[task_cursor_];
+    const auto& ids = t.task->doc_ids();
+    while (sample_cursor_ < ids.size()) {
+      size_t i = sample_cursor_++;
+      bool stored = false;
+      {
+        std::lock_guard lock(t.mutex);
+        stored = t.scores.count(ids[i]) > 0;
+      }
+      if (stored) {
+        ++n_scored_;
+        ++progress_.n_reused;
+        continue;
+      }
+      task = &t;
+      index = i;
+      return true;
+    }
+    ++task_cursor_;
+    sample_cursor_ = 0;
+  }
+  return false;
+}
+
+Status SampleFlow::open_sample(TaskState& task, size_t index) {
+  auto open = std::make_shared<OpenSample>();
+  open->task = &task;
+  QEVAL_TRY(open->sample, task.task->build(index, renderer_));
+  QEVAL_CHECK(services_.store->put_sample(run_, task.task->spec().name, open->sample));
+  size_t n = open->sample.requests.size();
+  open->responses.resize(n);
+  open->answered.assign(n, false);
+  open->n_missing = n;
+  std::vector<std::string> keys;
+  for (const Request& request : open->sample.requests) keys.push_back(key_of(request));
+  if (n == 0) {
+    score(open);
+    return {};
+  }
+  return ask(open, keys);
+}
+
+bool SampleFlow::own(const StoredResponse& stored) const { return stored.decoded_in == run_; }
+
+Status SampleFlow::ask(const SamplePtr& open, const std::vector<std::string>& keys) {
+  QEVAL_TRY(auto stored, services_.store->find_responses(keys));
+  const std::string& task_name = open->task->task->spec().name;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    RequestRef ref{task_name, open->sample.doc_id, static_cast<int>(i)};
+    if (auto hit = stored.find(keys[i]); hit != stored.end()) {
+      QEVAL_CHECK(services_.store->link_response(run_, ref, keys[i]));
+      tally_.add_reused();
+      answer({open, i}, hit->second.response, true);
+      continue;
+    }
+    if (auto same = by_key_.find(keys[i]); same != by_key_.end()) {
+      in_flight_[same->second].waiters.push_back({open, i});
+      continue;
+    }
+    Request request = open->sample.requests[i];
+    request.id = next_id_++;
+    by_key_[keys[i]] = request.id;
+    in_flight_[request.id] = {keys[i], {{open, i}}, open->sample.requests[i]};
+    backlog_.push_back(std::move(request));
+  }
+  return {};
+}
+
+Result<bool> SampleFlow::submit_backlog() {
+  while (!backlog_.empty()) {
+    if (first_submit_s_ < 0) first_submit_s_ = seconds_since(start_);
+    QEVAL_TRY(bool accepted, session_->submit(backlog_.front()));
+    if (!accepted) return false;
+    backlog_.pop_front();
+  }
+  return true;
+}
+
+Status SampleFlow::take(Response response) {
+  auto it = in_flight_.find(response.id);
+  if (it == in_flight_.end()) return {};
+  InFlight flight = std::move(it->second);
+  in_flight_.erase(it);
+  by_key_.erase(flight.key);
+  if (response.finish == FinishReason::cancelled) response = failed(response.id, EngineFailure::engine_error, "cancelled");
+  last_response_s_ = seconds_since(start_);
+  tally_.add(response, flight.request.kind == RequestKind::generate);
+  bool first = true;
+  for (const Waiter& waiter : flight.waiters) {
+    if (response.failure == EngineFailure::none) {
+      RequestRef ref{waiter.sample->task->task->spec().name, waiter.sample->sample.doc_id, static_cast<int>(waiter.index)};
+      if (first) QEVAL_CHECK(services_.store->put_response(run_, ref, flight.key, flight.request, response));
+      else QEVAL_CHECK(services_.store->link_response(run_, ref, flight.key));
+    }
+    answer(waiter, response, false);
+    first = false;
+  }
+  return {};
+}
+
+void SampleFlow::answer(const Waiter& waiter, const Response& response, bool reused) {
+  OpenSample& open = *waiter.sample;
+  if (open.answered[waiter.index]) return;
+  open.answered[waiter.index] = true;
+  open.responses[waiter.index] = response;
+  open.all_reused = open.all_reused && reused;
+  TaskState& t = *open.task;
+  t.n_prompt_tokens += response.n_prompt_tokens;
+  if (open.sample.requests[waiter.index].kind == RequestKind::generate) t.n_new_tokens += response.n_new_tokens;
+  if (!reused) {
+    double now = seconds_since(start_);
+    if (t.first_s < 0) t.first_s = std::max(0.0, now - response.total_s);
+    t.last_s = now;
+  }
+  if (--open.n_missing == 0) score(waiter.sample);
+}
+
+void SampleFlow::score(const SamplePtr& sample) {
+  TaskState& t = *sample->task;
+  if (sample->all_reused && !sample->sample.requests.empty()) {
+    ++t.n_reused;
+    ++progress_.n_reused;
+  }
+  progress_.task = t.task->spec().name;
+  if (plan_.predict_only) {
+    ++n_scored_;
+    return;
+  }
+  pool_.push([this, sample] {
+    TaskState& task = *sample->task;
+    std::vector<Score> scores = task.scorer->score(sample->sample, sample->responses);
+    auto put = services_.store->put_scores(run_, task.task->spec().name, sample->sample.doc_id, kScorerVersion, scores,
+                                           task.scorer->backend());
+    if (!put) {
+      std::lock_guard lock(error_mutex_);
+      if (!score_error_) score_error_ = put.error();
+    }
+    if (!scores.empty() && is_infrastructure(scores[0].failure_class)) ++n_failed_;
+    std::lock_guard lock(task.mutex);
+    task.scores[sample->sample.doc_id] = std::move(scores);
+    ++n_scored_;
+  });
+}
+
+void SampleFlow::report(bool now) {
+  if (!services_.progress) return;
+  if (!now && SteadyClock::now() - last_report_ < kReportEvery) return;
+  last_report_ = SteadyClock::now();
+  progress_.n_done = n_scored_;
+  progress_.n_failed = n_failed_;
+  progress_.n_requests_in_flight = static_cast<int64_t>(in_flight_.size());
+  progress_.n_new_tokens = tally_.so_far().n_new_tokens;
+  progress_.n_prompt_tokens = tally_.so_far().n_prompt_tokens;
+  progress_.elapsed_s = seconds_since(start_);
+  services_.progress(progress_);
+}
+
+}  // namespace qeval

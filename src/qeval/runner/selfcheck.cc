@@ -1,0 +1,341 @@
+#include "qeval/runner/selfcheck.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "qeval/engine/stop_strings.h"
+#include "qeval/os/temp_dir.h"
+#include "qeval/runner/selfcheck_plan.h"
+#include "qeval/runner/summary.h"
+#include "qeval/scorer/scorer.h"
+#include "qeval/text/template.h"
+#include "qeval/util/hash.h"
+#include "qeval/util/random.h"
+
+namespace qeval {
+namespace {
+
+constexpr int64_t kFingerprintDocs = 4;
+constexpr size_t kMaxReported = 5;
+
+// What an engine would hand back for this text: cut at the stop strings of the request.
+Response generated(const Request& request, std::string text, bool length_cut) {
+  Response r;
+  r.finish = length_cut ? FinishReason::length : FinishReason::end_of_turn;
+  StopScanner scanner(request.until);
+  if (auto hit = scanner.scan(text)) {
+    text.resize(hit->position);
+    r.finish = FinishReason::stop_string;
+    r.stop_string = hit->stop;
+  }
+  r.n_new_tokens = static_cast<int>(text.size() / 4);
+  r.text = std::move(text);
+  return r;
+}
+
+// Log-likelihoods in which choice i stands at `rank[i]`: 1 high, 0 low, by any length normalisation.
+std::vector<Response> ranked(const Sample& sample, const std::vector<bool>& high) {
+  std::vector<Response> out;
+  for (size_t i = 0; i < sample.requests.size(); ++i) {
+    Response r;
+    r.finish = FinishReason::scored;
+    double length = static_cast<double>(sample.requests[i].continuation.size()) + 1;
+    // Per byte −0.001 beats −1000 whatever a choice is divided by; unconditional requests (mutual information) get 0.
+    if (i < high.size()) r.logprob_nats = high[i] ? -0.001 * length : -1000 * length;
+    r.is_greedy = i < high.size() && high[i];
+    out.push_back(r);
+  }
+  return out;
+}
+
+std::vector<bool> gold_mask(const Sample& sample, bool inverted) {
+  size_t n = sample.multiple_inputs || sample.choices.empty() ? sample.requests.size() : sample.choices.size();
+  std::vector<bool> mask(n, inverted);
+  for (int g : sample.gold)
+    if (g >= 0 && static_cast<size_t>(g) < n) mask[static_cast<size_t>(g)] = !inverted;
+  return mask;
+}
+
+bool is_choice(const TaskSpec& spec) { return spec.scoring.output_type == OutputType::multiple_choice; }
+
+class Check {
+ public:
+  Check(const SelfcheckPlan& plan, const SelfcheckOptions& options, const Task& task, const Scorer& scorer, std::string data)
+      : plan_(plan), options_(options), task_(task), scorer_(scorer), data_(std::move(data)) {}
+
+  Status build() {
+    size_t n = task_.doc_ids().size();
+    if (options_.limit > 0 && data_ != "fixture") n = std::min(n, static_cast<size_t>(options_.limit));
+    for (size_t i = 0; i < n; ++i) {
+      QEVAL_TRY(Sample sample, task_.build(i, {}));
+      samples_.push_back(std::move(sample));
+    }
+    return {};
+  }
+
+  Status run(bool with_fingerprint) {
+    if (with_fingerprint) {
+      QEVAL_CHECK(fingerprint());
+    }
+    if (is_choice(task_.spec())) {
+      choice_checks();
+      return {};
+    }
+    if (task_.spec().scoring.output_type != OutputType::generate_until) return {};
+    QEVAL_CHECK(gold());
+    empty();
+    if (with_fingerprint) {
+      QEVAL_CHECK(variants());
+    }
+    return {};
+  }
+
+  std::vector<SelfcheckItem> items;
+
+ private:
+  using Responder = std::function<std::vector<Response>(const Sample&)>;
+
+  void add(SelfcheckItem item) {
+    item.task = task_.spec().name;
+    item.data = data_;
+    if (options_.progress) options_.progress(item);
+    items.push_back(std::move(item));
+  }
+
+  Status fingerprint() {
+    QEVAL_TRY(std::string found, prompt_fingerprint(task_, kFingerprintDocs));
+    SelfcheckItem item;
+    item.check = "prompts";
+    item.expected = plan_.prompts;
+    item.found = found;
+    item.n = std::min<int64_t>(kFingerprintDocs, static_cast<int64_t>(samples_.size()));
+    item.passed = found == plan_.prompts;
+    add(std::move(item));
+    return {};
+  }
+
+  std::vector<std::vector<Score>> score_all(const Responder& respond) {
+    std::vector<std::vector<Score>> scores;
+    for (const Sample& sample : samples_) scores.push_back(scorer_.score(sample, respond(sample)));
+    return scores;
+  }
+
+  TaskSummary summary(const std::vector<std::vector<Score>>& scores) const {
+    std::vector<int64_t> ids;
+    for (const Sample& s : samples_) ids.push_back(s.doc_id);
+    return summarise_task(task_.spec(), {}, ids, scores, {});
+  }
+
+  // Every metric of the wanted filters must equal `value`.
+  void expect_value(const std::string& check, const std::vector<std::vector<Score>>& scores, double value,
+                    const std::vector<std::string>& filters) {
+    SelfcheckItem item;
+    item.check = check;
+    item.n = static_cast<int64_t>(samples_.size());
+    item.expected = fmt::format("{:.1f} %", 100 * value);
+    item.passed = item.n > 0;
+    double worst = value;
+    for (const MetricSummary& m : summary(scores).metrics) {
+      bool wanted = filters.empty() || std::find(filters.begin(), filters.end(), m.filter) != filters.end();
+      if (!wanted || m.metric == "acc_mutual_info") continue;
+      if (m.n_infrastructure > 0 || !(std::abs(m.value - value) < 1e-6)) {
+        item.passed = false;
+        if (!(std::abs(m.value - value) <= std::abs(worst - value))) worst = m.value;
+      }
+    }
+    item.found = fmt::format("{:.1f} %", 100 * worst);
+    if (!item.passed) name_docs(scores, value > 0.5, filters, item);
+    add(std::move(item));
+  }
+
+  void name_docs(const std::vector<std::vector<Score>>& scores, bool want_correct, const std::vector<std::string>& filters,
+                 SelfcheckItem& item) const {
+    for (size_t i = 0; i < scores.size() && item.doc_ids.size() < kMaxReported; ++i) {
+      for (const Score& s : scores[i]) {
+        if (!filters.empty() && std::find(filters.begin(), filters.end(), s.filter) == filters.end()) continue;
+        if ((s.failure_class == FailureClass::correct) == want_correct) continue;
+        if (item.doc_ids.empty()) item.found += fmt::format(" (doc {}: {} {})", samples_[i].doc_id, to_string(s.failure_class), s.explanation);
+        item.doc_ids.push_back(samples_[i].doc_id);
+        break;
+      }
+    }
+  }
+
+  Result<std::string> render(const Template& text, const Sample& sample) const {
+    std::string letter = sample.gold.empty() ? "" : std::string(1, static_cast<char>('A' + sample.gold[0]));
+    return text.render({{"doc", sample.doc}, {"target", sample.target}, {"references", sample.references},
+                        {"choices", sample.choices}, {"gold_letter", letter}});
+  }
+
+  Result<std::vector<std::vector<Score>>> score_text(const std::string& source, bool length_cut) {
+    QEVAL_TRY(Template text, Template::compile(source));
+    std::vector<std::vector<Score>> scores;
+    for (const Sample& sample : samples_) {
+      QEVAL_TRY(std::string answer, render(text, sample));
+      std::vector<Response> responses;
+      for (const Request& request : sample.requests) responses.push_back(generated(request, answer, length_cut));
+      scores.push_back(scorer_.score(sample, responses));
+    }
+    return scores;
+  }
+
+  Status gold() {
+    QEVAL_TRY(auto scores, score_text(plan_.gold, false));
+    expect_value("gold", scores, 1, plan_.gold_filters);
+    return {};
+  }
+
+  void empty() {
+    expect_value("empty", score_all([](const Sample& sample) {
+                   std::vector<Response> out;
+                   for (const Request& r : sample.requests) out.push_back(generated(r, "", false));
+                   return out;
+                 }), 0, {});
+  }
+
+  Status variants() {
+    for (const SelfcheckVariant& variant : plan_.variants) {
+      QEVAL_TRY(auto scores, score_text(variant.text, variant.length_cut));
+      SelfcheckItem item;
+      item.check = "variant:" + variant.name;
+      item.n = static_cast<int64_t>(samples_.size());
+      item.expected = to_string(variant.expected);
+      item.passed = item.n > 0;
+      for (size_t i = 0; i < scores.size(); ++i) {
+        for (const Score& s : scores[i]) {
+          if (!variant.filter.empty() && s.filter != variant.filter) continue;
+          if (s.failure_class == variant.expected) continue;
+          item.passed = false;
+          item.found = to_string(s.failure_class);
+          if (item.doc_ids.size() < kMaxReported) item.doc_ids.push_back(samples_[i].doc_id);
+        }
+      }
+      if (item.passed) item.found = item.expected;
+      add(std::move(item));
+    }
+    return {};
+  }
+
+  void choice_checks() {
+    expect_value("gold-highest", score_all([](const Sample& s) { return ranked(s, gold_mask(s, false)); }), 1, {});
+    expect_value("gold-lowest", score_all([](const Sample& s) { return ranked(s, gold_mask(s, true)); }), 0, {});
+    constant();
+    shuffled();
+  }
+
+  void constant() {
+    TaskSummary s = summary(score_all([](const Sample& sample) {
+      std::vector<Response> out(sample.requests.size());
+      for (Response& r : out) {
+        r.finish = FinishReason::scored;
+        r.logprob_nats = -7;
+      }
+      return out;
+    }));
+    SelfcheckItem item;
+    item.check = "constant";
+    item.n = s.n_docs;
+    item.expected = "flagged degenerate";
+    item.passed = std::any_of(s.flags.begin(), s.flags.end(), [](const Flag& f) { return f.kind == "degenerate"; });
+    item.found = item.passed ? item.expected : "a score";
+    add(std::move(item));
+  }
+
+  void shuffled() {
+    if (samples_.size() < 30) return;  // too few docs to tell chance from anything
+    PyRandom random(20240917);
+    double chance = 0;
+    auto scores = score_all([&](const Sample& sample) {
+      std::vector<bool> mask = gold_mask(sample, false);
+      chance += static_cast<double>(std::count(mask.begin(), mask.end(), true)) / static_cast<double>(mask.size());
+      std::vector<bool> drawn(mask.size(), false);
+      drawn[random.randbelow(mask.size())] = true;
+      return ranked(sample, drawn);
+    });
+    double n = static_cast<double>(samples_.size());
+    chance /= n;
+    double slack = 3.3 * std::sqrt(chance * (1 - chance) / n);
+    SelfcheckItem item;
+    item.check = "shuffled";
+    item.n = static_cast<int64_t>(samples_.size());
+    item.expected = fmt::format("{:.1f} ± {:.1f} %", 100 * chance, 100 * slack);
+    item.passed = true;
+    for (const MetricSummary& m : summary(scores).metrics) {
+      if (!m.is_proportion || m.metric == "acc_mutual_info") continue;
+      item.found = fmt::format("{:.1f} %", 100 * m.value);
+      if (std::abs(m.value - chance) > slack) item.passed = false;
+    }
+    add(std::move(item));
+  }
+
+  const SelfcheckPlan& plan_;
+  const SelfcheckOptions& options_;
+  const Task& task_;
+  const Scorer& scorer_;
+  std::string data_;
+  std::vector<Sample> samples_;
+};
+
+Result<std::vector<SelfcheckItem>> check_data(const SelfcheckPlan& plan, const SelfcheckOptions& options,
+                                              const std::string& data_dir, const std::string& cache_dir, bool fixture) {
+  TaskSources sources;
+  sources.include_paths = options.include_paths;
+  sources.data_dir = data_dir;
+  sources.cache_dir = cache_dir;
+  sources.offline = true;
+  QEVAL_TRY(auto registry, open_task_registry(sources));
+  TaskOverrides overrides;
+  QEVAL_TRY(auto task, registry->load(plan.task, overrides));
+  Sandbox* sandbox = nullptr;
+  if (!task->spec().scoring.scorer.empty()) {
+    QEVAL_TRY(sandbox, options.sandbox());
+  }
+  QEVAL_TRY(auto scorer, make_scorer(task->spec(), sandbox));
+  Check check(plan, options, *task, *scorer, fixture ? "fixture" : task->data_note());
+  QEVAL_CHECK(check.build());
+  QEVAL_CHECK(check.run(fixture));
+  return std::move(check.items);
+}
+
+// A conversation shown plainly, so that the fingerprint covers the chat form too.
+Result<std::string> plain_chat(const ChatPrompt& chat) {
+  std::string out = prompt_text(Prompt(chat));
+  return chat.continue_final_message ? out : out + "<assistant>\n";
+}
+
+}  // namespace
+
+Result<std::string> prompt_fingerprint(const Task& task, int64_t n_docs) {
+  Json all = Json::array();
+  size_t n = std::min(task.doc_ids().size(), static_cast<size_t>(n_docs));
+  for (size_t i = 0; i < n; ++i) {
+    QEVAL_TRY(Sample sample, task.build(i, plain_chat));
+    Json requests = Json::array();
+    for (const Request& r : sample.requests) requests.push_back(request_identity(r));
+    all.push_back({{"requests", requests}, {"target", sample.target}, {"references", sample.references},
+                   {"choices", sample.choices}, {"gold", sample.gold}});
+  }
+  return sha256_hex(canonical_json(all));
+}
+
+Result<std::vector<SelfcheckItem>> selfcheck_task(const std::string& name, const SelfcheckOptions& options) {
+  QEVAL_TRY(auto plans, load_selfcheck_plans());
+  auto plan = std::find_if(plans.begin(), plans.end(), [&](const SelfcheckPlan& p) { return p.task == name; });
+  if (plan == plans.end())
+    return fail(ErrorKind::not_found, fmt::format("{}: no planted answers are known for this task; add it to reference/selfcheck.yaml", name));
+  QEVAL_TRY(TempDir folder, TempDir::create("qeval-fixtures"));
+  QEVAL_CHECK(write_fixtures(folder.path()));
+  QEVAL_TRY(auto items, check_data(*plan, options, folder.path(), folder.path(), true));
+  if (options.fixtures_only) return items;
+  auto real = check_data(*plan, options, options.data_dir, options.cache_dir, false);
+  if (real) {
+    items.insert(items.end(), real->begin(), real->end());
+  } else if (real.error().kind == ErrorKind::internal) {
+    return fail(real.error());
+  }
+  return items;
+}
+
+}  // namespace qeval

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "qeval/sandbox/sandbox.h"
+#include "qeval/task/task.h"
+
+namespace qeval {
+
+// One thing that was checked about one task, and what came of it.
+struct SelfcheckItem {
+  std::string task;
+  std::string data;       // "fixture" or the data note of the real data
+  std::string check;      // gold, empty, gold-highest, gold-lowest, constant, shuffled, prompts, variant:NAME
+  bool passed = false;
+  std::string expected, found;
+  std::vector<int64_t> doc_ids;  // the first docs that went wrong
+  int64_t n = 0;
+};
+
+struct SelfcheckOptions {
+  std::vector<std::string> include_paths;   // tasks to check in place of the shipped ones
+  std::string data_dir, cache_dir;          // real data, where in reach
+  int64_t limit = 0;                        // docs of real data per task, 0 = all
+  bool fixtures_only = false;
+  std::function<Result<Sandbox*>()> sandbox;
+  std::function<void(const SelfcheckItem&)> progress;
+};
+
+// Replays planted answers through the real pipeline: task building, stop strings, filters, sandbox, scorer, statistics.
+// On hand-written fixtures in the original's layout always, on the real data where it is in reach. A failed check is an
+// item, not an error; errors are unusable tasks and sandboxes.
+Result<std::vector<SelfcheckItem>> selfcheck_task(const std::string& task, const SelfcheckOptions& options);
+
+// SHA-256 of the first docs' prompts, targets and choices: what a changed delimiter, template or few-shot choice moves.
+Result<std::string> prompt_fingerprint(const Task& task, int64_t n_docs);
+
+}  // namespace qeval

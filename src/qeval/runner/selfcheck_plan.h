@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qeval/core/failure_class.h"
+#include "qeval/util/result.h"
+
+namespace qeval {
+
+// An answer in another form than gold, with the verdict that the task's protocol demands.
+struct SelfcheckVariant {
+  std::string name;
+  std::string text;                      // template over doc, target, references, gold_letter
+  std::string filter;                    // which filter's class is meant, "" = every filter
+  FailureClass expected = FailureClass::correct;
+  bool length_cut = false;               // delivered as cut by the token limit
+};
+
+// How a task is proven; read from reference/selfcheck.yaml.
+struct SelfcheckPlan {
+  std::string task;
+  std::string gold;                      // template of a right answer; "" for log-likelihood tasks
+  std::string prompts;                   // expected fingerprint of the fixture's prompts
+  std::vector<std::string> gold_filters; // filters that gold must satisfy; empty = all
+  std::vector<SelfcheckVariant> variants;
+};
+
+Result<std::vector<SelfcheckPlan>> load_selfcheck_plans();
+
+// Writes the shipped fixtures into `folder`, laid out as --data-dir.
+Status write_fixtures(const std::string& folder);
+
+}  // namespace qeval
