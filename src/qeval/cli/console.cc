@@ -1,0 +1,27 @@
+#include "qeval/cli/console.h"
+
+#include "qeval/os/line_printer.h"
+#include "qeval/text/unicode.h"
+
+namespace qeval {
+namespace {
+
+class TerminalConsole final : public Console {
+ public:
+  void progress(const std::string& line) override { printer_.progress(printable(line)); }
+  void progress_done() override { printer_.progress_done(); }
+  void note(const std::string& line) override { printer_.note(printable(line)); }
+  bool colours() const override { return stdout_has_colours(); }
+
+ private:
+  LinePrinter printer_;
+};
+
+}  // namespace
+
+Console& console() {
+  static TerminalConsole instance;
+  return instance;
+}
+
+}  // namespace qeval
