@@ -5,7 +5,7 @@
 namespace qeval {
 namespace {
 
-constexpr const char* kBash = R"(_qeval() {
+constexpr const char* kBash = R"bash(_qeval() {
   local current="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "@COMMANDS@" -- "$current"))
@@ -21,7 +21,7 @@ constexpr const char* kBash = R"(_qeval() {
   [ "${#COMPREPLY[@]}" -eq 0 ] && COMPREPLY=($(compgen -f -- "$current"))
 }
 complete -F _qeval qeval
-)";
+)bash";
 
 void replace(std::string& text, const std::string& what, const std::string& with) {
   text.replace(text.find(what), what.size(), with);

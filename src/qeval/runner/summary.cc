@@ -2,25 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "qeval/scorer/scorer.h"
 #include "qeval/stats/assessment.h"
 
 namespace qeval {
-namespace {
-
-// "metric,filter" as the task's metadata names it; else the field's habit: acc_norm before acc, first filter.
-std::pair<std::string, std::string> primary_of(const TaskSpec& spec, const std::vector<MetricSummary>& metrics) {
-  if (spec.config.contains("metadata")) {
-    std::string named = json_string(spec.config["metadata"], "primary");
-    if (size_t comma = named.find(','); comma != std::string::npos) return {named.substr(0, comma), named.substr(comma + 1)};
-  }
-  for (const MetricSummary& m : metrics)
-    if (m.metric == "acc_norm") return {m.metric, m.filter};
-  return metrics.empty() ? std::pair<std::string, std::string>{} : std::pair{metrics[0].metric, metrics[0].filter};
-}
-
-}  // namespace
-
 std::string protocol_text(const TaskSpec& spec, int num_fewshot, bool chat_template) {
   return fmt::format("{}-shot, {}, {}", num_fewshot, chat_template ? "chat template" : "raw",
                      spec.scoring.output_type == OutputType::generate_until ? "generated" : "log-likelihood");
@@ -39,8 +26,8 @@ TaskSummary summarise_task(const TaskSpec& spec, const SummaryInput& input, cons
   out.chat_template = input.chat_template;
   out.protocol = protocol_text(spec, input.num_fewshot, input.chat_template);
   out.metrics = summarise(spec, scores);
-  std::tie(out.primary_metric, out.primary_filter) = primary_of(spec, out.metrics);
-  out.classes = class_counts(doc_ids, scores);
+  std::tie(out.primary_metric, out.primary_filter) = primary_metric(spec);
+  out.classes = class_counts(scores, doc_ids);
   out.sandbox_backend = input.sandbox_backend;
   out.note = input.note.empty() ? spec.protocol_note : input.note;
   out.n_docs = static_cast<int64_t>(scores.size());
