@@ -10,12 +10,15 @@
 
 namespace qeval {
 
-// Python's `re` semantics over PCRE2 (UTF, UCP; match limit, so hostile input ends with an error instead of hanging).
+// Python's `re` semantics over PCRE2 (UTF, UCP). Steps, memory and the CPU time of one operation (4 s) are limited, so
+// hostile input ends with an error (bad_input) instead of hanging. A subject that is no UTF-8 is read as valid_utf8()
+// makes it, and offsets count in that.
 // Immutable and thread-safe after compile.
 class Regex {
  public:
   struct Options { bool ignore_case = false; bool dot_all = false; bool multiline = false; };
-  // `pattern` in Python syntax (\Z, (?P<n>…), inline flags). Error: bad_input with position and PCRE2's message.
+  // `pattern` in Python syntax (\Z, (?P<n>…), inline flags). Error: bad_input with offset and what was expected. Python's 3.11 rules decide what is valid, but for
+  // look-behind: alternatives of different lengths are accepted.
   static Result<Regex> compile(std::string_view pattern, Options options);
   static Result<Regex> compile(std::string_view pattern) { return compile(pattern, Options{}); }
 

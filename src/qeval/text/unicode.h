@@ -7,7 +7,7 @@
 
 namespace qeval {
 
-size_t n_code_points(std::string_view utf8);            // invalid bytes count one each
+size_t n_code_points(std::string_view utf8);            // an invalid sequence counts one, as U+FFFD
 std::vector<uint32_t> code_points(std::string_view utf8);
 std::string to_utf8(const std::vector<uint32_t>& points);
 std::string valid_utf8(std::string_view bytes);         // invalid sequences become U+FFFD
