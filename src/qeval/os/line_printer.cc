@@ -1,69 +1,85 @@
 #include "qeval/os/line_printer.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <cerrno>
+#include <mutex>
+
+#include "qeval/os/terminal.h"
+#include "qeval/util/clock.h"
 
 namespace qeval {
-namespace {
 
-constexpr auto kPlainEvery = std::chrono::seconds(10);
+struct LinePrinter::State {
+  LinePrinterOptions options;
+  bool live = false;
+  std::mutex mutex;
+  std::string current;      // newest progress
+  bool shown = true;        // `current` has been written
+  bool drawn = false;       // the live line is on the screen
+  std::optional<SteadyClock::time_point> last;
 
-size_t terminal_width() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-// The first `columns` code points: a progress line must not wrap.
-std::string fit(const std::string& line, size_t columns) {
-  size_t n = 0;
-  for (size_t i = 0; i < line.size(); ++i) {
-    if ((line[i] & 0xC0) != 0x80 && n++ == columns) return line.substr(0, i);
+  void write_all(std::string_view text) {
+    while (!text.empty()) {
+      ssize_t n = ::write(options.fd, text.data(), text.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return;  // a broken stderr loses messages, not the run
+      text.remove_prefix(static_cast<size_t>(n));
+    }
   }
-  return line;
+  bool due(std::chrono::milliseconds interval) const { return !last || SteadyClock::now() - *last >= interval; }
+  void draw() {
+    int width = options.width > 0 ? options.width : terminal_width(options.fd);
+    // The last column stays free: a full line would wrap on some terminals.
+    write_all("\r" + fit_to_width(current, width - 1) + "\x1b[K");
+    drawn = shown = true;
+    last = SteadyClock::now();
+  }
+  void erase() {
+    if (drawn) write_all("\r\x1b[K");
+    drawn = false;
+  }
+};
+
+LinePrinter::LinePrinter(const LinePrinterOptions& options) : state_(std::make_unique<State>()) {
+  state_->options = options;
+  state_->live = options.terminal.value_or(is_terminal(options.fd));
 }
 
-void write_all(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-}
+LinePrinter::~LinePrinter() { state_->erase(); }
 
-}  // namespace
-
-LinePrinter::LinePrinter() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+bool LinePrinter::live() const { return state_->live; }
 
 void LinePrinter::progress(const std::string& line) {
-  std::lock_guard lock(mutex_);
-  if (terminal_) {
-    write_all("\r\x1b[2K" + fit(line, terminal_width() - 1));
-    live_ = true;
-    return;
-  }
-  auto now = std::chrono::steady_clock::now();
-  if (now - last_plain_ < kPlainEvery) return;
-  last_plain_ = now;
-  write_all(line + "\n");
+  State& s = *state_;
+  std::lock_guard lock(s.mutex);
+  if (line == s.current && (s.shown || s.live) && s.drawn == s.live) return;
+  s.current = line;
+  s.shown = false;
+  if (!s.due(s.live ? s.options.live_interval : s.options.plain_interval)) return;
+  if (s.live) return s.draw();
+  s.write_all(fit_to_width(line, 10000) + "\n");
+  s.shown = true;
+  s.last = SteadyClock::now();
 }
 
 void LinePrinter::progress_done() {
-  std::lock_guard lock(mutex_);
-  if (live_) write_all("\r\x1b[2K");
-  live_ = false;
+  State& s = *state_;
+  std::lock_guard lock(s.mutex);
+  s.erase();
+  if (!s.live && !s.shown) s.write_all(fit_to_width(s.current, 10000) + "\n");
+  s.current.clear();
+  s.shown = true;
+  s.last.reset();
 }
 
-void LinePrinter::note(const std::string& line) {
-  std::lock_guard lock(mutex_);
-  if (live_) write_all("\r\x1b[2K");
-  live_ = false;
-  write_all(line + "\n");
-}
-
-bool stdout_has_colours() {
-  const char* term = std::getenv("TERM");
-  return ::isatty(STDOUT_FILENO) == 1 && !std::getenv("NO_COLOR") && !(term && std::strcmp(term, "dumb") == 0);
+void LinePrinter::note(const std::string& text) {
+  State& s = *state_;
+  std::lock_guard lock(s.mutex);
+  bool redraw = s.drawn;
+  s.erase();
+  s.write_all(text.ends_with('\n') ? text : text + "\n");
+  if (redraw) s.draw();
 }
 
 }  // namespace qeval

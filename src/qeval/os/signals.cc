@@ -1,35 +1,51 @@
 #include "qeval/os/signals.h"
 
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
 
 namespace qeval {
 namespace {
 
 std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "the handler may only touch lock-free state");
-struct sigaction old_int, old_term;
+std::atomic<int> wake{-1};
+struct sigaction old_int, old_term, old_pipe;
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-void handle(int) {
+void on_signal(int) {
   if (stop_requested.exchange(true)) _exit(130);
+  int saved = errno;
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t n = write(wake.load(), &one, sizeof one);
+  errno = saved;
 }
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignals::StopSignals() {
   stop_requested = false;
-  struct sigaction action {};
-  action.sa_handler = handle;
+  wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &old_int);
   sigaction(SIGTERM, &action, &old_term);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, &old_pipe);
 }
 
-StopSignal::~StopSignal() {
+StopSignals::~StopSignals() {
   sigaction(SIGINT, &old_int, nullptr);
   sigaction(SIGTERM, &old_term, nullptr);
+  sigaction(SIGPIPE, &old_pipe, nullptr);
+  close(wake.exchange(-1));
 }
 
-const std::atomic<bool>& StopSignal::flag() const { return stop_requested; }
+const std::atomic<bool>* StopSignals::flag() const { return &stop_requested; }
+int StopSignals::wake_fd() const { return wake.load(); }
 
 }  // namespace qeval

@@ -6,21 +6,28 @@
 
 namespace qeval {
 
-// A private folder (mode 0700) that is removed with everything in it when the object goes. Movable.
+// A fresh directory (mode 0700) under $TMPDIR or /tmp, removed with everything in it on destruction. Move-only.
 class TempDir {
  public:
-  // Under $TMPDIR or /tmp: PREFIX-XXXXXX.
+  TempDir() = default;  // holds nothing
+  // Error (environment): names the folder and the system's reason.
   static Result<TempDir> create(const std::string& prefix);
   ~TempDir();
-  TempDir(TempDir&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  TempDir(TempDir&& other) noexcept;
   TempDir& operator=(TempDir&& other) noexcept;
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
+
   const std::string& path() const { return path_; }
+  // Leaves the directory on disk; returns its path.
+  std::string release();
 
  private:
-  explicit TempDir(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
+
+// Removes what is in `directory`, and the directory itself unless `keep_root`. Never follows symbolic links, and needs
+// neither recursion nor path length: a tree of any depth, made by a hostile program, goes. Error: what could not go.
+Status remove_tree(const std::string& directory, bool keep_root = false);
 
 }  // namespace qeval
