@@ -57,6 +57,7 @@ void SessionQueue::cancel_all() {
   std::lock_guard lock(mutex_);
   for (auto& [id, state] : outstanding_) state.cancelled = true;
   ++interrupts_;
+  ++aborts_;
   cancel_pending_locked();
   work_.notify_all();
 }
@@ -149,6 +150,7 @@ void SessionQueue::stop() {
   std::lock_guard lock(mutex_);
   stopped_ = true;
   ++interrupts_;
+  ++aborts_;
   for (auto& [id, state] : outstanding_) state.cancelled = true;
   cancel_pending_locked();
   work_.notify_all();

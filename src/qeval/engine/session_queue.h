@@ -51,8 +51,10 @@ class SessionQueue {
   // Sleeps, unless a cancel of `id` or stop comes first: then false.
   bool sleep_unless_cancelled(RequestId id, std::chrono::microseconds duration);
   bool cancelled(RequestId id) const;     // a taken request whose caller no longer wants it
-  // Changes whenever a cancel or stop comes; may be read without a lock, e.g. from a decoder's abort hook.
+  // Changes whenever a cancel or stop comes; may be read without a lock.
   uint64_t interrupt_count() const { return interrupts_.load(std::memory_order_relaxed); }
+  // Changes only when everything in flight is cancelled (cancel_all, stop): a decoder may then drop its whole batch.
+  const std::atomic<uint64_t>& abort_count() const { return aborts_; }
   bool stopped() const;
   // Ends all waiting; pending requests are answered as cancelled.
   void stop();
@@ -79,7 +81,7 @@ class SessionQueue {
   bool closed_ = false, stopped_ = false;
   std::optional<Error> dead_;
   SteadyClock::time_point last_submit_;
-  std::atomic<uint64_t> interrupts_{0};
+  std::atomic<uint64_t> interrupts_{0}, aborts_{0};
 };
 
 }  // namespace qeval

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qeval {
+
+struct RowSummary {
+  float max = 0;
+  int32_t argmax = 0;          // the first, where several are equal
+  double log_sum_exp = 0;      // log Σ exp(logit): logprob of token i = logits[i] − log_sum_exp
+};
+
+// One pass for the maximum, one for the sum; exp in float (relative error < 2e-7), sums in double per block.
+RowSummary summarize_row(const float* logits, size_t n);
+int32_t argmax_row(const float* logits, size_t n);
+
+}  // namespace qeval

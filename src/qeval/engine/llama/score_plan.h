@@ -1,0 +1,83 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qeval/core/request.h"
+
+namespace qeval {
+
+// One token sequence to score. Its input is all tokens but the last; the row at input position p predicts tokens[p+1].
+struct ScoreJob {
+  int64_t owner = -1;              // the request's number in its session
+  int priority = 0;
+  std::vector<TokenId> tokens;
+  int n_targets = 0;               // the last n_targets tokens are scored
+  int first_target = 0;            // index of the first one among the request's targets (rolling: several jobs)
+  std::vector<double> logprobs;    // filled by the scorer, n_targets of them
+  int n_rows_left = 0;
+  bool greedy = true, finished = false;
+  int n_cached = 0;                // input tokens that another job computed
+
+  int n_input() const { return static_cast<int>(tokens.size()) - 1; }
+  int first_row() const { return n_input() - n_targets; }
+};
+
+// Jobs of a continuation after a context, as lm-eval builds them: the last max_len + 1 tokens are kept. Empty result:
+// nothing to score, or the continuation alone exceeds max_len; `why` says which.
+std::vector<ScoreJob> continuation_jobs(std::vector<TokenId> context, const std::vector<TokenId>& continuation,
+                                        int max_len, bool* truncated, std::string* why);
+// Disjoint windows over a whole text, each predicted from at least one token before it (lm-eval's rolling windows with
+// context_len 1): `prefix` stands before the first token; the last window reaches back to fill max_len.
+std::vector<ScoreJob> rolling_jobs(const std::vector<TokenId>& tokens, TokenId prefix, int max_len);
+
+int common_prefix(const std::vector<TokenId>& a, int n_a, const std::vector<TokenId>& b, int n_b);
+// Priority descending, then input tokens in lexicographic order: neighbours share prefixes.
+bool score_order(const ScoreJob* a, const ScoreJob* b);
+
+// What one wave decodes: a token trie of neighbouring jobs in depth-first order. Every token belongs to a contiguous
+// range of leaves (= sequences of the cache), so each is decoded once however many jobs run through it.
+struct WaveToken {
+  TokenId token = 0;
+  int pos = 0;
+  int first_leaf = 0, n_leaves = 0;
+  int first_reader = -1;           // index into readers, -1: no row wanted
+};
+struct WaveReader {
+  int job = 0;                     // index in `order`
+  int target = 0;                  // which of the job's targets
+  int next = -1;
+};
+struct Wave {
+  size_t n_jobs = 0;               // consumed from `start`
+  int resident = 0;                // positions of the spine that stay in use; the rest must be dropped
+  std::vector<WaveToken> tokens;
+  std::vector<WaveReader> readers;
+  std::vector<int> leaf_resident;  // per leaf: how many positions it takes from the spine
+  std::vector<int> cached;         // per job
+};
+struct WaveLimits {
+  int n_tokens = 512;              // exceeded only by a single job longer than this
+  int n_leaves = 255;
+  int n_cells = 1 << 30;           // spine and tokens together
+};
+// `order` is sorted by score_order; `spine` is the token path still resident in the cache.
+Wave plan_wave(const std::vector<ScoreJob*>& order, size_t start, const std::vector<TokenId>& spine,
+               const WaveLimits& limits);
+
+// For models whose sequences fork only as a whole: a tree of edges. A node is decoded once, in a sequence of its own
+// that begins as a copy of its parent's.
+struct ForkReader {
+  int pos = 0, job = 0, target = 0;
+};
+struct ForkNode {
+  int parent = -1, depth = 0;
+  int job = 0;                     // whose tokens fill the edge
+  int begin = 0, end = 0;          // positions
+  int n_children = 0;
+  std::vector<ForkReader> readers; // by position
+};
+// Preorder. Edges shared by several jobs become nodes where they hold at least `min_share` tokens; depth < max_depth.
+std::vector<ForkNode> plan_forks(const std::vector<ScoreJob*>& order, size_t n_jobs, int min_share, int max_depth);
+
+}  // namespace qeval

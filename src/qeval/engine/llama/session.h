@@ -1,0 +1,25 @@
+#pragma once
+
+// Private to engine/llama: includes llama.h.
+
+#include <memory>
+
+#include "qeval/engine/llama/generator.h"
+#include "qeval/engine/llama/scorer.h"
+
+namespace qeval {
+
+struct LlamaSessionSetup {
+  ContextSettings context;
+  GeneratorLimits generator;
+  int max_forks = 16;  // sequences that a model with recurrent state scores at once
+};
+
+// Owns the worker thread that decodes. `model` must outlive it.
+std::unique_ptr<EngineSession> make_llama_session(const LlamaModel& model, const LlamaSessionSetup& setup,
+                                                  const SessionOptions& options);
+
+// Text of a request's prompt through the model's template where it is a chat. Error: the template's complaint.
+Result<RenderedPrompt> render_chat(const LlamaModel& model, const ChatPrompt& chat);
+
+}  // namespace qeval
