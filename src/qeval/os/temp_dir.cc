@@ -21,66 +21,54 @@ UniqueFd open_directory(int at, const char* name) {
   return UniqueFd(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-// Removes the plain entries of `directory`; moves the entries of each sub-directory up into it, so that a deep tree
-// becomes flat and neither the stack nor the number of open files grows with its depth.
-int flatten(int root, int directory, size_t& counter) {
-  UniqueFd copy(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!copy) return errno;
-  DIR* stream = fdopendir(copy.release());
-  if (!stream) return errno;
-  int error = 0;
-  std::vector<std::string> names;
-  while (dirent* entry = readdir(stream))
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.push_back(entry->d_name);
-  closedir(stream);
-  for (const std::string& name : names) {
-    if (unlinkat(directory, name.c_str(), 0) == 0) continue;
-    if (errno != EISDIR && errno != EPERM) {
-      error = errno;
-      continue;
-    }
-    if (unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0) continue;
-    fchmodat(directory, name.c_str(), 0700, 0);
-    if (directory == root) continue;  // emptied by the caller
-    std::string target = fmt::format(".qeval-remove-{}", counter++);
-    if (renameat(directory, name.c_str(), root, target.c_str()) != 0) error = errno;
+// Removes entries of `directory` up to the first folder that is not empty. Its name, or "" when nothing is left.
+Result<std::string> remove_entries(int directory) {
+  DIR* stream = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!stream) return fail(ErrorKind::environment, std::strerror(errno));
+  std::string folder, error;
+  bool any = false;
+  while (dirent* entry = readdir(stream)) {
+    const char* name = entry->d_name;
+    if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) continue;
+    any = true;
+    if (unlinkat(directory, name, 0) == 0 || unlinkat(directory, name, AT_REMOVEDIR) == 0) continue;
+    if (errno == ENOTEMPTY || errno == EEXIST || errno == EACCES) folder = name;
+    else error = std::strerror(errno);
+    break;
   }
-  return error;
+  closedir(stream);
+  if (!error.empty()) return fail(ErrorKind::environment, error);
+  // A stream may miss entries while others go: only an empty pass is the end.
+  if (folder.empty() && any) return remove_entries(directory);
+  return folder;
 }
 
 }  // namespace
 
 Status remove_tree(const std::string& directory, bool keep_root) {
-  auto failed = [&](int error) {
-    return fail(ErrorKind::environment, fmt::format("{}: cannot be removed: {}", directory, std::strerror(error)));
+  auto failed = [&](const std::string& why) {
+    return fail(ErrorKind::environment, fmt::format("{}: cannot be removed: {}", directory, why));
   };
-  UniqueFd root = open_directory(AT_FDCWD, directory.c_str());
-  if (!root) return errno == ENOENT ? Status{} : Status(failed(errno));
-  fchmod(root.get(), 0700);
-  size_t counter = 0;
+  UniqueFd current = open_directory(AT_FDCWD, directory.c_str());
+  if (!current) return errno == ENOENT ? Status{} : Status(failed(std::strerror(errno)));
+  fchmod(current.get(), 0700);
+  std::vector<std::string> path;  // from `directory` down to `current`
   for (;;) {
-    int error = flatten(root.get(), root.get(), counter);
-    UniqueFd copy(openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DIR* stream = copy ? fdopendir(copy.release()) : nullptr;
-    if (!stream) return failed(errno);
-    std::vector<std::string> folders;
-    while (dirent* entry = readdir(stream))
-      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) folders.push_back(entry->d_name);
-    closedir(stream);
-    if (folders.empty()) break;
-    bool progress = false;
-    for (const std::string& name : folders) {
-      UniqueFd folder = open_directory(root.get(), name.c_str());
-      if (!folder) {
-        error = errno;
-        continue;
-      }
-      if (int e = flatten(root.get(), folder.get(), counter)) error = e;
-      progress |= unlinkat(root.get(), name.c_str(), AT_REMOVEDIR) == 0;
+    auto folder = remove_entries(current.get());
+    if (!folder) return failed(folder.error().message);
+    if (!folder->empty()) {
+      fchmodat(current.get(), folder->c_str(), 0700, 0);
+      current = open_directory(current.get(), folder->c_str());
+      if (!current) return failed(std::strerror(errno));
+      path.push_back(*folder);
+      continue;
     }
-    if (!progress) return failed(error ? error : EIO);
+    if (path.empty()) break;
+    current = open_directory(current.get(), "..");
+    if (!current || unlinkat(current.get(), path.back().c_str(), AT_REMOVEDIR) != 0) return failed(std::strerror(errno));
+    path.pop_back();
   }
-  if (!keep_root && rmdir(directory.c_str()) != 0) return failed(errno);
+  if (!keep_root && rmdir(directory.c_str()) != 0) return failed(std::strerror(errno));
   return {};
 }
 

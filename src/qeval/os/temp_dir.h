@@ -26,8 +26,8 @@ class TempDir {
   std::string path_;
 };
 
-// Removes what is in `directory`, and the directory itself unless `keep_root`. Never follows symbolic links, and needs
-// neither recursion nor path length: a tree of any depth, made by a hostile program, goes. Error: what could not go.
+// Removes what is in `directory`, and the directory itself unless `keep_root`. Never follows symbolic links, and a tree of
+// any depth goes. Nobody else may change it meanwhile. Error (environment): why it could not go.
 Status remove_tree(const std::string& directory, bool keep_root = false);
 
 }  // namespace qeval

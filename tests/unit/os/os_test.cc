@@ -126,10 +126,10 @@ TEST(TempDir, RemovesHostileTrees) {
     TempDir dir = *TempDir::create("qeval-os");
     path = dir.path();
     int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY);
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 1500; ++i) {
       ASSERT_EQ(mkdirat(fd, "deep", 0700), 0);
       int next = openat(fd, "deep", O_RDONLY | O_DIRECTORY);
-      if (i % 1000 == 0) fchmodat(fd, "deep", 0, 0);
+      if (i % 500 == 499) fchmod(fd, 0);
       close(fd);
       fd = next;
     }
