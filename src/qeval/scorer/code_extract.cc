@@ -66,6 +66,9 @@ std::string_view trimmed_of_chat(std::string_view answer) {
   std::vector<std::string_view> lines = lines_of(answer);
   auto first = std::find_if(lines.begin(), lines.end(), starts_code);
   if (first == lines.end()) return {};
+  // Indented lines are the answer's own code, not talk before it.
+  if (std::any_of(lines.begin(), first, [](std::string_view line) { return !line.empty() && (line[0] == ' ' || line[0] == '\t'); }))
+    return {};
   auto last = std::find_if(lines.rbegin(), lines.rend(), may_end_code).base();
   if (last <= first) return {};
   const char* begin = first->data();

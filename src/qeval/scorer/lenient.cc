@@ -80,10 +80,11 @@ std::optional<double> whole_number(std::string_view text) {
   return plain ? std::optional(number->value) : std::nullopt;
 }
 
-// "B", "(B)", "B." → 'B'.
+// "B", "(b)", "B." → 'B'.
 std::optional<char> whole_letter(std::string_view text) {
   std::string bare = py_strip(text, " \t\r\n()[].:*`'\"");
-  return bare.size() == 1 && is_upper(bare[0]) ? std::optional(bare[0]) : std::nullopt;
+  if (bare.size() != 1 || !is_alnum(bare[0]) || is_digit(bare[0]) || (bare[0] & 0x80)) return std::nullopt;
+  return is_upper(bare[0]) ? bare[0] : static_cast<char>(bare[0] - 'a' + 'A');
 }
 
 // Words alone, in lower case, one space between; articles dropped.
@@ -269,11 +270,7 @@ bool same_value(std::string_view extracted, std::string_view gold) {
     auto second = ours ? first_number(extracted.substr(ours->end)) : std::nullopt;
     return ours && !second && near(ours->value, *number);
   }
-  if (auto letter = whole_letter(gold)) {
-    auto ours = whole_letter(extracted);
-    if (!ours) ours = whole_letter(std::string(py_upper(extracted)));
-    return ours == letter;
-  }
+  if (auto letter = whole_letter(gold)) return whole_letter(extracted) == letter;
   std::string words = words_of(gold);
   return !words.empty() && words_of(extracted) == words;
 }

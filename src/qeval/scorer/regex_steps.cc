@@ -141,7 +141,7 @@ class MultiChoiceStep : public FilterFunction {
     if (direct && !direct->empty()) return *direct;
     auto named = [&](const std::optional<Regex>& regex, const std::string& subject, const auto& letter_of) {
       auto found = regex ? select_or_note(*regex, options_.group_select, subject, state) : std::nullopt;
-      if (!found) return std::string();
+      if (!found || found->empty()) return std::string();  // also where an empty choice matches everywhere
       auto it = letter_of.find(*found);
       return it == letter_of.end() ? *found : it->second;
     };

@@ -33,7 +33,7 @@ TEST_P(MathClasses, UnderBothFilters) {
 using enum FailureClass;
 INSTANTIATE_TEST_SUITE_P(Answers, MathClasses, testing::Values(
     MathCase{"strict", "x\n#### 1234", correct, correct},
-    MathCase{"separators", "#### $1,234", no_answer, correct},
+    MathCase{"separators", "#### $1,234", wrong_format, correct},
     MathCase{"marker_only", "The answer is 1,234.", wrong_format, correct},
     MathCase{"boxed", "So \\boxed{1234} eggs, as 2 of them show.", wrong_format, wrong_format},
     MathCase{"decimals", "#### 1234.00", wrong_format, wrong_format},
