@@ -1,0 +1,172 @@
+#include "qeval/registry/model_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "qeval/registry/near_match.h"
+#include "qeval/registry/yaml_fields.h"
+#include "qeval/text/yaml.h"
+#include "qeval/util/assets.h"
+#include "qeval/util/file.h"
+
+namespace qeval {
+namespace {
+
+Result<ModelSpec> row(const Json& json, const std::string& file) {
+  ModelSpec m;
+  m.file = file;
+  FieldReader fields(json, fmt::format("{}: model {}", file, json_string(json, "id", "without id")));
+  fields.text("id", m.id);
+  fields.text("name", m.name);
+  fields.text("hf_id", m.hf_id);
+  fields.text("identity_note", m.identity_note);
+  fields.text("family", m.family);
+  fields.text("license", m.license);
+  fields.text("priority", m.priority);
+  fields.text("kind", m.kind);
+  fields.number("params_b", m.params_b);
+  fields.number("active_params_b", m.active_params_b);
+  fields.number("size_gb", m.size_gb);
+  fields.integer("n_layers", m.n_layers);
+  fields.integer("n_kv_layers", m.n_kv_layers);
+  fields.integer("d_model", m.d_model);
+  fields.integer("n_heads", m.n_heads);
+  fields.integer("n_kv_heads", m.n_kv_heads);
+  fields.integer("head_dim", m.head_dim);
+  fields.integer("d_ff", m.d_ff);
+  fields.integer("vocab", m.vocab);
+  fields.integer("n_experts", m.n_experts);
+  fields.integer("n_experts_used", m.n_experts_used);
+  fields.number("state_mib_per_seq", m.state_mib_per_seq);
+  fields.flag("tied_embeddings", m.tied_embeddings);
+  fields.integer("context", m.context);
+  fields.integer("context_extended", m.context_extended);
+  fields.number("yarn_factor", m.yarn_factor);
+  fields.text("thinking", m.thinking);
+  fields.flag("thinking_default", m.thinking_default);
+  fields.any("sampling", m.sampling);
+  fields.integers("stop_ids", m.stop_ids);
+  fields.text("tool_format", m.tool_format);
+  fields.text("gguf_repo", m.gguf_repo);
+  fields.text("gguf_quant", m.gguf_quant);
+  fields.text("vllm_min", m.vllm_min);
+  fields.text("llama_cpp_min", m.llama_cpp_min);
+  QEVAL_CHECK(fields.finish());
+  if (m.id.empty()) return bad_input(fmt::format("{}: a row has no id", file));
+  if (m.active_params_b == 0) m.active_params_b = m.params_b;
+  if (m.n_kv_layers == 0) m.n_kv_layers = m.n_layers;
+  if (m.size_gb == 0) m.size_gb = 2 * m.params_b;
+  if (m.name.empty()) m.name = m.id;
+  return m;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+void put_row(std::vector<ModelSpec>& models, ModelSpec model) {
+  auto same = std::find_if(models.begin(), models.end(), [&](const ModelSpec& m) { return m.id == model.id; });
+  if (same == models.end()) models.push_back(std::move(model));
+  else *same = std::move(model);
+}
+
+}  // namespace
+
+Result<std::vector<ModelSpec>> parse_models(const std::string& text, const std::string& file) {
+  QEVAL_TRY(Json yaml, parse_yaml(text, file));
+  if (!yaml.is_object() || !yaml.contains("models") || !yaml["models"].is_array())
+    return bad_input(fmt::format("{}: a list under the key “models” was expected", file));
+  std::vector<ModelSpec> out;
+  for (const Json& item : yaml["models"]) {
+    Json merged = yaml.contains("defaults") ? yaml["defaults"] : Json::object();
+    if (!item.is_object()) return bad_input(fmt::format("{}: each model is a map of keys", file));
+    merged.update(item);
+    QEVAL_TRY(ModelSpec model, row(merged, file));
+    bool twice = std::any_of(out.begin(), out.end(), [&](const ModelSpec& m) { return m.id == model.id; });
+    if (twice) return bad_input(fmt::format("{}: the id {} stands twice", file, model.id));
+    out.push_back(std::move(model));
+  }
+  return out;
+}
+
+Result<std::vector<ModelSpec>> load_models(const std::string& user_folder) {
+  std::vector<ModelSpec> models;
+  for (const Asset& asset : shipped_assets()) {
+    if (asset.path.rfind("models/", 0) != 0) continue;
+    QEVAL_TRY(auto rows, parse_models(std::string(asset.content), asset.path));
+    for (ModelSpec& m : rows) put_row(models, std::move(m));
+  }
+  std::error_code ignored;
+  if (user_folder.empty() || !std::filesystem::is_directory(user_folder, ignored)) return models;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(user_folder, ignored))
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  for (const std::string& file : files) {
+    QEVAL_TRY(std::string text, read_file(file));
+    QEVAL_TRY(auto rows, parse_models(text, file));
+    for (ModelSpec& m : rows) put_row(models, std::move(m));
+  }
+  return models;
+}
+
+Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::string& name) {
+  std::string wanted = lower(name);
+  for (const ModelSpec& m : models)
+    if (lower(m.id) == wanted) return m;
+  for (const ModelSpec& m : models)
+    if (lower(m.hf_id) == wanted) return m;
+  std::vector<std::string> ids;
+  for (const ModelSpec& m : models) ids.push_back(m.id);
+  return bad_input(fmt::format("--model {}: no such model, file or hf:ORG/REPO{}; `qeval models` lists them", name,
+                               near_matches_text(name, ids)));
+}
+
+double kv_bytes_per_token(const ModelSpec& m, double bytes) { return 2.0 * m.n_kv_layers * m.n_kv_heads * m.head_dim * bytes; }
+
+double params_from_shape(const ModelSpec& m) {
+  if (m.n_layers == 0 || m.d_model == 0 || m.n_kv_layers < m.n_layers) return 0;
+  double d = m.d_model, q = static_cast<double>(m.n_heads) * m.head_dim, kv = static_cast<double>(m.n_kv_heads) * m.head_dim;
+  double attention = d * q + 2 * d * kv + q * d;
+  double mlp = m.n_experts > 0 ? m.n_experts * 3.0 * d * m.d_ff + d * m.n_experts : 3.0 * d * m.d_ff;
+  double embeddings = static_cast<double>(m.vocab) * d * (m.tied_embeddings ? 1 : 2);
+  return (m.n_layers * (attention + mlp + 2 * d) + embeddings + d) / 1e9;
+}
+
+std::string model_yaml(const ModelSpec& m) {
+  std::string out = "models:\n";
+  auto text = [&](const char* key, const std::string& value, bool first = false) {
+    if (!value.empty()) out += fmt::format("  {} {}: {}\n", first ? "-" : " ", key, dump_json(value));
+  };
+  auto number = [&](const char* key, double value) {
+    if (value != 0) out += fmt::format("    {}: {:.6g}\n", key, value);
+  };
+  text("id", m.id, true);
+  text("name", m.name);
+  text("hf_id", m.hf_id);
+  text("family", m.family);
+  text("kind", m.kind);
+  text("license", m.license);
+  text("priority", m.priority);
+  number("params_b", m.params_b);
+  if (m.active_params_b != m.params_b) number("active_params_b", m.active_params_b);
+  number("size_gb", m.size_gb);
+  out += fmt::format("    n_layers: {}\n    n_kv_layers: {}\n    d_model: {}\n    n_heads: {}\n    n_kv_heads: {}\n    head_dim: {}\n"
+                     "    d_ff: {}\n    vocab: {}\n    tied_embeddings: {}\n    context: {}\n",
+                     m.n_layers, m.n_kv_layers, m.d_model, m.n_heads, m.n_kv_heads, m.head_dim, m.d_ff, m.vocab,
+                     m.tied_embeddings, m.context);
+  number("n_experts", m.n_experts);
+  number("n_experts_used", m.n_experts_used);
+  number("state_mib_per_seq", m.state_mib_per_seq);
+  text("thinking", m.thinking);
+  text("tool_format", m.tool_format);
+  text("gguf_repo", m.gguf_repo);
+  text("gguf_quant", m.gguf_quant);
+  if (!m.stop_ids.empty()) out += fmt::format("    stop_ids: [{}]\n", fmt::join(m.stop_ids, ", "));
+  return out;
+}
+
+}  // namespace qeval

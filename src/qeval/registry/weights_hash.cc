@@ -1,0 +1,104 @@
+#include "qeval/registry/weights_hash.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "qeval/util/file.h"
+#include "qeval/util/hash.h"
+#include "qeval/util/json.h"
+
+namespace qeval {
+namespace {
+namespace fs = std::filesystem;
+
+bool is_sha256(const std::string& name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// The hub names a large file's blob by its SHA-256.
+std::string hub_blob(const std::string& path) {
+  std::error_code ec;
+  fs::path target = fs::canonical(path, ec);
+  if (ec || target.parent_path().filename() != "blobs" || !is_sha256(target.filename().string())) return "";
+  return target.filename().string();
+}
+
+Result<std::string> fingerprint(const std::string& path) {
+  struct stat s {};
+  if (::stat(path.c_str(), &s) != 0) return bad_input(fmt::format("{}: {}", path, std::strerror(errno)));
+  return fmt::format("{}:{}:{}:{}.{}:{}.{}", s.st_dev, s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec,
+                     s.st_ctim.tv_sec, s.st_ctim.tv_nsec);
+}
+
+Result<std::string> hash_file(const std::string& path, const std::function<void(double)>& progress) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ec;
+  double total = static_cast<double>(fs::file_size(path, ec)), done = 0;
+  if (!file) return bad_input(fmt::format("{}: cannot be read", path));
+  Sha256 hash;
+  std::vector<char> buffer(4 << 20);
+  while (file) {
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.update({buffer.data(), static_cast<size_t>(file.gcount())});
+    done += static_cast<double>(file.gcount());
+    if (progress && total > 0) progress(done / total);
+  }
+  if (file.bad()) return fail(ErrorKind::environment, fmt::format("{}: reading failed", path));
+  return hash.hex();
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> gguf_parts(const std::string& path) {
+  std::string name = fs::path(path).filename().string();
+  // …-00001-of-00003.gguf
+  size_t of = name.rfind("-of-");
+  if (of == std::string::npos || of < 6 || name.compare(of - 6, 6, "-00001") != 0 || name.size() < of + 9) return std::vector{path};
+  int n = std::atoi(name.substr(of + 4, 5).c_str());
+  if (n < 2 || n > 1000) return std::vector{path};
+  std::vector<std::string> parts;
+  for (int i = 1; i <= n; ++i) {
+    std::string part = name;
+    part.replace(of - 5, 5, fmt::format("{:05}", i));
+    std::string full = (fs::path(path).parent_path() / part).string();
+    if (!file_exists(full)) return bad_input(fmt::format("{}: part {} of {} is missing: {}", path, i, n, full));
+    parts.push_back(full);
+  }
+  return parts;
+}
+
+Result<std::string> weights_sha256(const std::string& path, const std::string& cache_file, bool rehash,
+                                   const std::function<void(double)>& progress) {
+  QEVAL_TRY(auto parts, gguf_parts(path));
+  Json remembered = Json::object();
+  if (auto text = read_file(cache_file))
+    if (auto json = parse_json(*text); json && json->is_object()) remembered = *json;
+  std::vector<std::string> hashes;
+  bool changed = false;
+  for (const std::string& part : parts) {
+    std::string hash = rehash ? "" : hub_blob(part);
+    QEVAL_TRY(std::string key, fingerprint(part));
+    if (hash.empty() && !rehash) hash = json_string(remembered, key);
+    if (hash.empty()) {
+      QEVAL_TRY(hash, hash_file(part, progress));
+      remembered[key] = hash;
+      changed = true;
+    }
+    hashes.push_back(hash);
+  }
+  if (changed) {
+    // A cache that cannot be written costs time, not correctness.
+    if (make_directories(fs::path(cache_file).parent_path().string())) (void)write_file_atomic(cache_file, dump_json(remembered, 1));
+  }
+  if (hashes.size() == 1) return hashes[0];
+  std::string joined;
+  for (const std::string& hash : hashes) joined += hash + "\n";
+  return sha256_hex(joined);
+}
+
+}  // namespace qeval
