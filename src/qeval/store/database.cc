@@ -129,6 +129,8 @@ Status Database::configure_writer() {
     exec("PRAGMA cache_size=-32768");
     exec("PRAGMA journal_size_limit=67108864");
     sqlite3_wal_autocheckpoint(handle(), kCheckpointPages);
+    // A folder or log that cannot be written is said now, not at the first answer.
+    TransactionGuard probe(*this, true);
     return {};
   });
 }
@@ -151,7 +153,7 @@ SQLite::Statement& Database::cached(const char* sql) {
 Error Database::explain(const SQLite::Exception& error) {
   int extended = error.getExtendedErrorCode(), system = sqlite3_system_errno(handle());
   auto with_reason = [&](const char* what) {
-    return fmt::format("{}: {}: {}{}", path_, what, error.what(), system ? fmt::format(" ({})", std::strerror(system)) : "");
+    return fmt::format("{}: {}: {} (SQLite code {}{})", path_, what, error.what(), extended, system ? fmt::format(", {}", std::strerror(system)) : "");
   };
   switch (error.getErrorCode() & 0xff) {
     case SQLITE_FULL: return {ErrorKind::environment, full_message(path_, "no space is left on its disk")};
@@ -164,6 +166,9 @@ Error Database::explain(const SQLite::Exception& error) {
       if (system == ENOSPC) return {ErrorKind::environment, full_message(path_, "no space is left on its disk")};
       if (system == EDQUOT) return {ErrorKind::environment, full_message(path_, "the disk quota is used up")};
       if (system == EFBIG) return {ErrorKind::environment, full_message(path_, "the largest allowed file size is reached")};
+      // SQLite has often lost the system's reason by now.
+      if (extended == SQLITE_IOERR_WRITE && system == 0)
+        return {ErrorKind::environment, full_message(path_, "the disk refused a write (quota, file size limit, or a failing disk)")};
       return {ErrorKind::environment, with_reason("the disk failed")};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

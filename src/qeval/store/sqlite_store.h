@@ -54,9 +54,9 @@ class SqliteStore : public Store {
   // Fails with not_found for an unknown run, so that a foreign key never has to say it.
   Status write_for(RunId run, const Writer::Job& job);
   std::string path_;
-  mutable ReaderPool readers_;
   std::unique_ptr<Writer> writer_;       // null: read-only
   std::unique_ptr<LeaseKeeper> leases_;  // uses writer_
+  mutable ReaderPool readers_;           // closed first: the last connection clears the log away, and must be able to
 };
 
 // check.cc, merge.cc
