@@ -22,9 +22,12 @@ class Merge : public StoreTest {
   // Everything that a user can see, without row numbers.
   static std::string picture(Store& store) {
     std::string out;
-    for (const RunRecord& run : *store.runs()) {
+    auto runs = store.runs().value();
+    for (const RunRecord& run : runs) {
+      auto tasks = store.tasks(run.id).value();
+      auto series = store.series(run.id).value();
       out += fmt::format("run {} {}\n", run.run_key, to_string(run.status));
-      for (const TaskRecord& task : *store.tasks(run.id)) {
+      for (const TaskRecord& task : tasks) {
         out += fmt::format(" task {} done {}\n", task.task, task.done);
         for (const SampleRecord& sample : samples(store, run.id, task.task)) {
           out += fmt::format("  doc {} {} v{} class {} history {}\n", sample.doc_id, dump_json(sample.sample), sample.scorer_version,
@@ -34,7 +37,7 @@ class Merge : public StoreTest {
             out += fmt::format("   {} -> {} {}\n", prompt_text(sample.requests[i].prompt), sample.responses[i].text, to_string(sample.responses[i].finish));
         }
       }
-      for (const auto& [name, points] : *store.series(run.id)) out += fmt::format(" series {} {}\n", name, dump_json(points));
+      for (const auto& [name, points] : series) out += fmt::format(" series {} {}\n", name, dump_json(points));
     }
     return out;
   }
