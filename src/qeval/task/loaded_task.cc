@@ -1,0 +1,458 @@
+#include "qeval/task/loaded_task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "qeval/task/doc_hash.h"
+#include "qeval/task/fewshot.h"
+#include "qeval/task/hooks.h"
+#include "qeval/task/prompt.h"
+#include "qeval/text/python_literal.h"
+#include "qeval/text/unicode.h"
+#include "qeval/util/hash.h"
+#include "qeval/util/random.h"
+
+namespace qeval {
+namespace {
+
+// One request before it becomes one: a context with its continuation, unmoved.
+struct Question {
+  std::vector<Turn> turns;
+  bool begins_answer = false;   // the last turn is the beginning of the answer
+  std::string continuation;
+};
+
+struct Parts {
+  Sample sample;
+  std::vector<Question> questions;
+  std::vector<std::string> unconditional;   // continuations asked with an empty context
+};
+
+class LoadedTask final : public Task {
+ public:
+  LoadedTask(TaskConfig config, TaskOverrides overrides) : config_(std::move(config)), overrides_(std::move(overrides)) {}
+
+  const TaskSpec& spec() const override { return config_.spec; }
+  const std::vector<int64_t>& doc_ids() const override { return ids_; }
+  int64_t n_docs_total() const override { return static_cast<int64_t>(docs_->size()); }
+  std::string data_note() const override { return note_; }
+  Json identity() const override { return identity_; }
+  Result<Sample> build(size_t i, const ChatRenderer& render) const override;
+  Result<std::vector<RawArguments>> arguments(size_t i, const ChatRenderer& render) const;
+
+  Status load(const TaskSources& sources, const HttpGet& get);
+
+ private:
+  Status apply_overrides();
+  Result<Docs> read_split(const std::string& split, const std::string& hook, const TaskSources& sources, const HttpGet& get);
+  Result<Docs> fewshot_pool(const TaskSources& sources, const HttpGet& get);
+  Status choose_docs();
+  Status draw_shots(const TaskSources& sources, const HttpGet& get);
+  Status study_first_doc();
+  void settle_chance();
+  void settle_identity();
+
+  Error located(int64_t doc_id, const Error& error) const { return error.in(fmt::format("{}: doc {}", config_.spec.name, doc_id)); }
+  Result<Parts> parts(int64_t doc_id) const;
+  Status add_choices(const Json& doc, const std::vector<Turn>& before, Parts& out) const;
+  Status set_gold(const Json& doc, const Json& gold, Sample& sample) const;
+  void set_references(const Json& target, Sample& sample) const;
+  std::string choice_delimiter() const;
+  Result<Prompt> prompt_of(const Question& question, const ChatRenderer& render) const;
+  void add_generations(const Prompt& prompt, Sample& sample) const;
+
+  OutputType type() const { return config_.spec.scoring.output_type; }
+
+  TaskConfig config_;
+  TaskOverrides overrides_;
+  PromptBuilder prompt_;
+  Generation generation_;
+  Docs docs_;
+  std::vector<int64_t> ids_;
+  FewshotDraws draws_;
+  bool multiple_inputs_ = false, multiple_targets_ = false, mutual_info_ = false;
+  std::string note_;
+  Json data_hashes_ = Json::object();
+  Json identity_;
+};
+
+Status LoadedTask::apply_overrides() {
+  TaskSpec& spec = config_.spec;
+  if (overrides_.num_fewshot) {
+    if (*overrides_.num_fewshot < 0) return fail(ErrorKind::usage, "num_fewshot must not be negative");
+    spec.num_fewshot = *overrides_.num_fewshot;
+    spec.config["num_fewshot"] = spec.num_fewshot;
+  }
+  if (overrides_.repeats) {
+    if (*overrides_.repeats < 1) return fail(ErrorKind::usage, "repeats must be at least 1");
+    spec.repeats = *overrides_.repeats;
+    spec.config["repeats"] = spec.repeats;
+  }
+  if (overrides_.gen_kwargs.is_object() && !overrides_.gen_kwargs.empty() && type() == OutputType::generate_until) {
+    Json merged = config_.generation_kwargs;
+    merged.update(overrides_.gen_kwargs);
+    spec.config["generation_kwargs"] = std::move(merged);
+  }
+  auto generation = parse_generation(config_.generation_kwargs, config_.fewshot_delimiter, overrides_.gen_kwargs);
+  if (!generation) return fail(generation.error().in(spec.name + ": generation_kwargs"));
+  generation_ = std::move(*generation);
+  if (type() == OutputType::generate_until) spec.scoring.until = generation_.until;
+  mutual_info_ = std::any_of(spec.scoring.metrics.begin(), spec.scoring.metrics.end(),
+                             [](const MetricSpec& metric) { return metric.name == "acc_mutual_info"; });
+  if (overrides_.want_mutual_info && !mutual_info_ && type() == OutputType::multiple_choice) {
+    mutual_info_ = true;
+    spec.scoring.metrics.push_back({"acc_mutual_info", "mean", true, Json::object()});
+  }
+  if (overrides_.enable_thinking.value_or(false)) {
+    if (type() != OutputType::generate_until)
+      return fail(ErrorKind::usage, fmt::format("{}: thinking cannot be turned on for a log-likelihood task", spec.name));
+    spec.scoring.think_end_token = "</think>";
+    // A stop string inside the reasoning must not end it: the scorer cuts after the reasoning is dropped.
+    generation_.until.clear();
+  }
+  return {};
+}
+
+Result<Docs> LoadedTask::read_split(const std::string& split, const std::string& hook, const TaskSources& sources, const HttpGet& get) {
+  DatasetSpec dataset{config_.dataset_path, config_.dataset_name, config_.dataset_kwargs, config_.merged->file};
+  // The file that names the data set is what its relative paths are relative to.
+  for (const char* key : {"dataset_kwargs", "dataset_path"}) {
+    auto origin = config_.merged->origins.find(key);
+    if (origin == config_.merged->origins.end()) continue;
+    dataset.yaml = {origin->second.file, config_.merged->file.shipped || origin->second.file.starts_with("tasks/")};
+    break;
+  }
+  auto read = load_split(dataset, split, sources, get);
+  if (!read) return fail(read.error().in(config_.spec.name));
+  size_t n = read->rows.size();
+  std::string hook_note;
+  if (!hook.empty()) {
+    auto processed = run_docs_hook(hook, std::move(read->rows), hook_note);
+    if (!processed) return fail(processed.error().in(fmt::format("{}: {}", config_.spec.name, read->source)));
+    read->rows = std::move(*processed);
+  }
+  if (!note_.empty()) note_ += "; ";
+  note_ += fmt::format("{}: {} docs from {}, sha256 {}", split, n, read->source, read->sha256);
+  if (!hook_note.empty()) note_ += fmt::format(" ({})", hook_note);
+  data_hashes_[split] = read->sha256;
+  return Docs(std::make_shared<const std::vector<Json>>(std::move(read->rows)));
+}
+
+// lm-eval's order: the few-shot split, fixed samples, then the training, validation or test split.
+Result<Docs> LoadedTask::fewshot_pool(const TaskSources& sources, const HttpGet& get) {
+  const FewshotConfig& fewshot = config_.fewshot;
+  Docs pool;
+  if (!fewshot.split && (!fewshot.samples.is_null() || !fewshot.samples_hook.empty())) {
+    Json samples = fewshot.samples;
+    if (!fewshot.samples_hook.empty()) {
+      QEVAL_TRY(samples, run_samples_hook(fewshot.samples_hook));
+    }
+    pool = std::make_shared<const std::vector<Json>>(samples.begin(), samples.end());
+  } else {
+    std::optional<std::string> split = fewshot.split;
+    std::string hook = fewshot.split ? fewshot.process_docs : config_.process_docs;
+    if (!split) split = config_.training_split ? config_.training_split : config_.eval_split();
+    if (*split == *config_.eval_split() && hook == config_.process_docs) {
+      pool = docs_;
+    } else {
+      auto read = read_split(*split, hook, sources, get);
+      if (!read) return fail(read.error().in("few-shot examples"));
+      pool = std::move(*read);
+    }
+  }
+  if (fewshot.indices.empty()) return pool;
+  std::vector<Json> chosen;
+  for (size_t index : fewshot.indices) {
+    if (index >= pool->size()) return fail(config_.merged->wrong("fewshot_config", fmt::format("fewshot_indices: the pool has no document {}", index)));
+    chosen.push_back((*pool)[index]);
+  }
+  return Docs(std::make_shared<const std::vector<Json>>(std::move(chosen)));
+}
+
+Status LoadedTask::choose_docs() {
+  int64_t total = n_docs_total();
+  int64_t limit = overrides_.limit && *overrides_.limit > 0 ? std::min(*overrides_.limit, total) : total;
+  if (!overrides_.doc_ids.empty()) {
+    for (int64_t id : overrides_.doc_ids)
+      if (id < 0 || id >= total) return bad_input(fmt::format("{}: there is no doc {}: the split has {}", config_.spec.name, id, total));
+    ids_ = overrides_.doc_ids;
+    std::sort(ids_.begin(), ids_.end());
+    ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
+  } else if (overrides_.sample_seed) {
+    PyRandom random(*overrides_.sample_seed);
+    for (size_t id : random.sample(static_cast<size_t>(total), static_cast<size_t>(limit))) ids_.push_back(static_cast<int64_t>(id));
+    std::sort(ids_.begin(), ids_.end());
+  } else {
+    for (int64_t id = 0; id < limit; ++id) ids_.push_back(id);
+  }
+  return {};
+}
+
+Status LoadedTask::draw_shots(const TaskSources& sources, const HttpGet& get) {
+  FewshotDraws::Plan plan;
+  plan.sampler = config_.fewshot.sampler;
+  plan.n_shots = static_cast<size_t>(config_.spec.num_fewshot);
+  plan.exclude_doc = config_.fewshot.split == config_.test_split;
+  plan.seed = overrides_.fewshot_seed;
+  Docs pool;
+  if (plan.n_shots > 0) {
+    QEVAL_TRY(pool, fewshot_pool(sources, get));
+  }
+  size_t n_docs = ids_.empty() ? 0 : static_cast<size_t>(ids_.back()) + 1;
+  auto draws = FewshotDraws::draw(plan, pool, *docs_, n_docs);
+  if (!draws) return fail(draws.error().in(config_.spec.name));
+  draws_ = std::move(*draws);
+  return {};
+}
+
+// As lm-eval: the first document decides whether the task has multiple inputs or targets.
+Status LoadedTask::study_first_doc() {
+  const Json& doc = docs_->front();
+  auto text = prompt_.text(doc);
+  if (!text) return fail(located(0, text.error()));
+  auto target = prompt_.target(doc);
+  if (!target) return fail(located(0, target.error()));
+  multiple_inputs_ = prompt_.has_choices() && text->is_number_integer();
+  multiple_targets_ = target->is_array();
+  if (type() != OutputType::multiple_choice && text->is_number_integer() && prompt_.has_choices())
+    return fail(config_.merged->wrong("doc_to_text", "an index of doc_to_choice is for multiple_choice only"));
+  return {};
+}
+
+// Chance of guessing: the mean of right choices over choices, from a look at some documents.
+void LoadedTask::settle_chance() {
+  ScoringSpec& scoring = config_.spec.scoring;
+  if (scoring.chance || type() != OutputType::multiple_choice || scoring.scorer == "truthfulqa_mc2") return;
+  size_t n = std::min<size_t>(docs_->size(), 200);
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const Json& doc = (*docs_)[i];
+    Sample sample;
+    auto choices = prompt_.choices(doc);
+    auto gold = multiple_inputs_ ? prompt_.text(doc) : prompt_.target(doc);
+    if (!choices || choices->empty() || !gold) return;
+    sample.choices = std::move(*choices);
+    if (!set_gold(doc, *gold, sample)) return;
+    sum += static_cast<double>(sample.gold.size()) / static_cast<double>(sample.choices.size());
+  }
+  if (n > 0) scoring.chance = sum / static_cast<double>(n);
+}
+
+void LoadedTask::settle_identity() {
+  const TaskSpec& spec = config_.spec;
+  Json config = spec.config;
+  for (const char* key : {"metadata", "tag", "task_alias", "group"}) config.erase(key);
+  identity_ = {{"task", spec.name}, {"version", spec.version}, {"config", std::move(config)}, {"data", data_hashes_},
+               {"hooks_version", kHooksVersion}, {"num_fewshot", spec.num_fewshot}, {"repeats", spec.repeats},
+               {"fewshot_seed", overrides_.fewshot_seed}, {"chat_template", overrides_.apply_chat_template},
+               {"multiturn", overrides_.apply_chat_template && overrides_.fewshot_as_multiturn},
+               {"system_instruction", overrides_.system_instruction}, {"gen_kwargs", overrides_.gen_kwargs},
+               {"mutual_info", mutual_info_}};
+  identity_["thinking"] = overrides_.enable_thinking ? Json(*overrides_.enable_thinking) : Json();
+  Json selection = {{"n", ids_.size()}};
+  if (!overrides_.doc_ids.empty()) selection["doc_ids"] = ids_;
+  else if (overrides_.sample_seed) selection["sample_seed"] = *overrides_.sample_seed;
+  identity_["selection"] = std::move(selection);
+}
+
+Status LoadedTask::load(const TaskSources& sources, const HttpGet& get) {
+  QEVAL_CHECK(apply_overrides());
+  QEVAL_TRY(docs_, read_split(*config_.eval_split(), config_.process_docs, sources, get));
+  if (docs_->empty()) return bad_input(fmt::format("{}: the split '{}' is empty", config_.spec.name, *config_.eval_split()));
+  std::unordered_set<std::string> columns;
+  for (const auto& [key, value] : docs_->front().items()) columns.insert(key);
+  QEVAL_TRY(prompt_, PromptBuilder::compile(config_, columns));
+  QEVAL_CHECK(study_first_doc());
+  QEVAL_CHECK(choose_docs());
+  QEVAL_CHECK(draw_shots(sources, get));
+  settle_chance();
+  settle_identity();
+  return {};
+}
+
+// With a chat template the question's own delimiter is the template's business.
+std::string LoadedTask::choice_delimiter() const {
+  if (!overrides_.apply_chat_template) return config_.target_delimiter;
+  std::string prefix = config_.gen_prefix.is_string() ? config_.gen_prefix.get<std::string>() : "";
+  return !prefix.empty() && !ends_with_space(prefix) ? config_.target_delimiter : "";
+}
+
+Status LoadedTask::set_gold(const Json& doc, const Json& gold, Sample& sample) const {
+  if (config_.spec.scoring.scorer == "truthfulqa_mc2") {
+    const Json* labels = doc.contains("mc2_targets") && doc["mc2_targets"].is_object() && doc["mc2_targets"].contains("labels") ? &doc["mc2_targets"]["labels"] : nullptr;
+    if (!labels || !labels->is_array() || labels->size() != sample.choices.size())
+      return bad_input("mc2_targets: a label for each choice was expected");
+    for (size_t i = 0; i < labels->size(); ++i)
+      if ((*labels)[i] == 1) sample.gold.push_back(static_cast<int>(i));
+    return {};
+  }
+  for (const Json& one : gold.is_array() ? gold : Json::array({gold})) {
+    int64_t index = -1;
+    if (one.is_boolean()) index = one.get<bool>();
+    else if (one.is_number_integer()) index = one.get<int64_t>();
+    else if (one.is_string()) {
+      auto it = std::find(sample.choices.begin(), sample.choices.end(), one.get<std::string>());
+      if (it != sample.choices.end()) index = it - sample.choices.begin();
+    }
+    if (index < 0 || index >= static_cast<int64_t>(sample.choices.size()))
+      return bad_input(fmt::format("doc_to_target: {} is none of its {} choices", dump_json(one).substr(0, 80), sample.choices.size()));
+    sample.gold.push_back(static_cast<int>(index));
+  }
+  return {};
+}
+
+Status LoadedTask::add_choices(const Json& doc, const std::vector<Turn>& before, Parts& out) const {
+  Sample& sample = out.sample;
+  QEVAL_TRY(sample.choices, prompt_.choices(doc));
+  if (sample.choices.empty()) return bad_input("doc_to_choice: there is no choice");
+  QEVAL_TRY(Json text, prompt_.text(doc));
+  QEVAL_TRY(Json target, prompt_.target(doc));
+  QEVAL_TRY(std::string prefix, prompt_.gen_prefix(doc));
+  std::string delimiter = choice_delimiter();
+  sample.multiple_inputs = multiple_inputs_;
+  QEVAL_CHECK(set_gold(doc, multiple_inputs_ ? text : target, sample));
+  if (!multiple_inputs_ && text.is_number_integer()) return bad_input("doc_to_text: an index here, a text in the first document");
+  for (const std::string& choice : sample.choices) {
+    Question question;
+    question.turns = before;
+    question.begins_answer = !prefix.empty();
+    std::vector<Turn> own = prompt_.question(multiple_inputs_ ? choice : python_str(text), prefix, multiple_inputs_);
+    std::move(own.begin(), own.end(), std::back_inserter(question.turns));
+    question.continuation = delimiter + (multiple_inputs_ ? python_str(target) : choice);
+    out.questions.push_back(std::move(question));
+    if (mutual_info_) out.unconditional.push_back(delimiter + choice);
+  }
+  return {};
+}
+
+void LoadedTask::set_references(const Json& target, Sample& sample) const {
+  if (!sample.choices.empty()) {
+    for (int index : sample.gold) sample.references.push_back(sample.choices[static_cast<size_t>(index)]);
+  } else if (target.is_array()) {
+    for (const Json& one : target) sample.references.push_back(python_str(one));
+  } else {
+    sample.references.push_back(sample.target);
+  }
+}
+
+Result<Parts> LoadedTask::parts(int64_t doc_id) const {
+  const Json& doc = (*docs_)[static_cast<size_t>(doc_id)];
+  Parts out;
+  out.sample.doc_id = doc_id;
+  out.sample.doc = doc;
+  QEVAL_TRY(Json target, prompt_.target(doc));
+  out.sample.target = python_str(target);
+  if (type() == OutputType::loglikelihood_rolling) {
+    out.sample.references.push_back(out.sample.target);
+    return out;
+  }
+  size_t index = static_cast<size_t>(doc_id);
+  bool drawn = !ids_.empty() && doc_id <= ids_.back();
+  static const FewshotDraws none;
+  QEVAL_TRY(std::vector<Turn> before, prompt_.before(doc, overrides_.system_instruction, drawn ? draws_ : none, index, multiple_inputs_));
+  if (type() == OutputType::multiple_choice) {
+    QEVAL_CHECK(add_choices(doc, before, out));
+  } else {
+    QEVAL_TRY(Json text, prompt_.text(doc));
+    QEVAL_TRY(std::string prefix, prompt_.gen_prefix(doc));
+    if (prompt_.has_choices()) {
+      QEVAL_TRY(out.sample.choices, prompt_.choices(doc));
+      QEVAL_CHECK(set_gold(doc, target, out.sample));
+    }
+    Question question{std::move(before), !prefix.empty(), ""};
+    std::vector<Turn> own = prompt_.question(python_str(text), prefix, false);
+    std::move(own.begin(), own.end(), std::back_inserter(question.turns));
+    if (type() == OutputType::loglikelihood) question.continuation = out.sample.target;
+    out.questions.push_back(std::move(question));
+  }
+  set_references(target, out.sample);
+  return out;
+}
+
+Result<Prompt> LoadedTask::prompt_of(const Question& question, const ChatRenderer& render) const {
+  if (!overrides_.apply_chat_template) return Prompt(turns_to_text(question.turns));
+  ChatPrompt chat = turns_to_chat(overrides_.fewshot_as_multiturn ? question.turns : single_turn(question.turns),
+                                  question.begins_answer, overrides_.enable_thinking);
+  if (!render) {
+    if (type() == OutputType::generate_until) return Prompt(std::move(chat));
+    return fail(ErrorKind::usage, "log-likelihoods with a chat template need an engine that renders it");
+  }
+  QEVAL_TRY(std::string text, render(chat));
+  return Prompt(std::move(text));
+}
+
+void LoadedTask::add_generations(const Prompt& prompt, Sample& sample) const {
+  for (int repeat = 0; repeat < config_.spec.repeats; ++repeat) {
+    Request request;
+    request.kind = RequestKind::generate;
+    request.prompt = prompt;
+    request.max_new_tokens = generation_.max_new_tokens;
+    request.until = generation_.until;
+    request.sampling = generation_.sampling;
+    request.repeat = repeat;
+    sample.requests.push_back(std::move(request));
+  }
+}
+
+Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
+  if (i >= ids_.size()) return fail(ErrorKind::internal, fmt::format("{}: sample {} of {}", config_.spec.name, i, ids_.size()));
+  int64_t doc_id = ids_[i];
+  auto built = parts(doc_id);
+  if (!built) return fail(located(doc_id, built.error()));
+  Sample sample = std::move(built->sample);
+  sample.doc_hash = doc_hash(sample.doc);
+  auto likelihood = [](Prompt context, std::string continuation) {
+    Request request;
+    request.kind = RequestKind::loglikelihood;
+    if (auto* text = std::get_if<std::string>(&context)) move_whitespace(*text, continuation);
+    request.prompt = std::move(context);
+    request.continuation = std::move(continuation);
+    return request;
+  };
+  for (Question& question : built->questions) {
+    auto prompt = prompt_of(question, render);
+    if (!prompt) return fail(located(doc_id, prompt.error()));
+    if (type() == OutputType::generate_until) add_generations(*prompt, sample);
+    else sample.requests.push_back(likelihood(std::move(*prompt), std::move(question.continuation)));
+  }
+  for (std::string& continuation : built->unconditional) sample.requests.push_back(likelihood(std::string(), std::move(continuation)));
+  if (type() == OutputType::loglikelihood_rolling) {
+    Request request;
+    request.kind = RequestKind::loglikelihood_rolling;
+    request.prompt = sample.target;
+    sample.requests.push_back(std::move(request));
+  }
+  return sample;
+}
+
+Result<std::vector<RawArguments>> LoadedTask::arguments(size_t i, const ChatRenderer& render) const {
+  auto built = parts(ids_.at(i));
+  if (!built) return fail(located(ids_[i], built.error()));
+  std::vector<RawArguments> out;
+  for (const Question& question : built->questions) {
+    QEVAL_TRY(Prompt prompt, prompt_of(question, render));
+    if (!std::holds_alternative<std::string>(prompt)) return fail(ErrorKind::usage, "a chat template needs a renderer");
+    out.push_back({std::get<std::string>(std::move(prompt)), question.continuation});
+  }
+  for (const std::string& continuation : built->unconditional) out.push_back({"", continuation});
+  if (type() == OutputType::loglikelihood_rolling) out.push_back({built->sample.target, ""});
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Task>> make_task(TaskConfig config, const TaskOverrides& overrides, const TaskSources& sources, const HttpGet& get) {
+  auto task = std::make_unique<LoadedTask>(std::move(config), overrides);
+  QEVAL_CHECK(task->load(sources, get));
+  return std::unique_ptr<Task>(std::move(task));
+}
+
+Result<std::vector<RawArguments>> raw_arguments(const Task& task, size_t i, const ChatRenderer& render) {
+  auto* loaded = dynamic_cast<const LoadedTask*>(&task);
+  if (!loaded || i >= task.doc_ids().size()) return fail(ErrorKind::usage, "not a sample of a task from this registry");
+  return loaded->arguments(i, render);
+}
+
+}  // namespace qeval

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace qeval {
+
+// "; did you mean a, b?" with up to three known names within a third of edits, or "".
+std::string near_names(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace qeval
