@@ -36,6 +36,8 @@ void add_selfcheck_command(CLI::App& app, Command& command);
 void add_store_commands(CLI::App& app, Command& command);
 void add_doctor_command(CLI::App& app, Command& command);
 void add_models_commands(CLI::App& app, Command& command);
+void add_models_add_command(CLI::App& models, Command& command);
+void add_model_make_command(CLI::App& app, Command& command);
 void add_tasks_commands(CLI::App& app, Command& command);
 void add_data_commands(CLI::App& app, Command& command);
 void add_completion_command(CLI::App& app, Command& command);

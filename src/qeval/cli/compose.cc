@@ -1,0 +1,139 @@
+#include "qeval/cli/compose.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "qeval/cli/fake_script.h"
+#include "qeval/cli/run_options.h"
+#include "qeval/monitor/environment.h"
+#include "qeval/registry/model_registry.h"
+#include "qeval/registry/model_resolver.h"
+#include "qeval/registry/preset_registry.h"
+#include "qeval/registry/published.h"
+#include "qeval/registry/weights_hash.h"
+#include "qeval/report/run_view.h"
+#include "qeval/report/tracker.h"
+#include "qeval/util/file.h"
+#include "qeval/util/hash.h"
+#ifdef QEVAL_WITH_LLAMA
+#include "qeval/engine/llama/llama_engine.h"
+#endif
+
+namespace qeval {
+namespace {
+
+std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+Result<EnginePlan> plan_fake(const EngineRequest& request, Preset preset) {
+  QEVAL_TRY(FakeOptions options, load_fake_script(request.fake_script));
+  EnginePlan plan;
+  plan.engine = "fake";
+  plan.engine_version = "1";
+  plan.preset = std::move(preset);
+  auto probe = make_fake_engine(options);
+  plan.weights = probe->info().weights;
+  plan.is_instruct = probe->info().can.chat_template;
+  plan.load = [options]() -> Result<std::unique_ptr<Engine>> { return make_fake_engine(options); };
+  return plan;
+}
+
+#ifdef QEVAL_WITH_LLAMA
+Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
+  QEVAL_TRY(auto models, all_models());
+  QEVAL_TRY(ResolvedModel model, resolve_model(request.model, models, [](const std::string& file, int64_t done, int64_t total) {
+    console().progress(fmt::format("downloading {}: {} of {}", file, megabytes(done), total < 0 ? "?" : megabytes(total)));
+    return true;
+  }));
+  QEVAL_TRY(WeightsIdentity weights, inspect_gguf(model.gguf_path));
+  QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, user_cache_dir() + "/hashes.json", false, [](double share) {
+    console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
+  }));
+  console().progress_done();
+  weights.verified = true;
+  weights.source = model.source;
+  if (!model.spec) model.spec = model_by_gguf_name(models, weights.name);
+  if (model.hf_id.empty() && model.spec) model.hf_id = model.spec->hf_id;
+  weights.hf_id = model.hf_id;
+  weights.revision = model.revision;
+
+  EnginePlan plan;
+  plan.engine = "llama";
+  plan.engine_version = llama_engine_version();
+  plan.hf_id = model.hf_id;
+  plan.spec = model.spec;
+  plan.notes = preset_notes(preset, "llama");
+  if (plan.spec && !plan.spec->identity_note.empty()) plan.notes.push_back(fmt::format("{}: {}", plan.spec->id, plan.spec->identity_note));
+  plan.is_instruct = plan.spec ? plan.spec->kind != "base" : !weights.chat_template_hash.empty();
+  plan.options = {{"yarn_factor", request.yarn_factor}, {"threads", request.n_threads}};
+  plan.preset = preset;
+  plan.weights = weights;
+
+  LlamaOptions options;
+  options.model_path = model.gguf_path;
+  options.preset = preset;
+  options.source = model.source;
+  options.hf_id = model.hf_id;
+  options.revision = model.revision;
+  options.sha256 = weights.sha256;
+  options.n_threads = request.n_threads;
+  options.yarn_factor = request.yarn_factor;
+  if (plan.spec) options.extra_stop_ids = plan.spec->stop_ids;
+  options.progress = [](float share) {
+    console().progress(fmt::format("loading the model: {:.0f} %", 100 * share));
+    return true;
+  };
+  plan.load = [options] { return load_llama_engine(options); };
+  return plan;
+}
+#endif
+
+}  // namespace
+
+TaskSources task_sources(const CommonOptions& options) {
+  TaskSources sources;
+  sources.include_paths = options.include_paths;
+  sources.data_dir = options.data_dir;
+  sources.cache_dir = user_cache_dir();
+  const char* offline = std::getenv("HF_HUB_OFFLINE");
+  sources.offline = offline && *offline && std::string(offline) != "0";
+  return sources;
+}
+
+Result<std::vector<PublishedScore>> published_scores() { return load_published(); }
+Result<std::vector<ModelSpec>> all_models() { return load_models("models"); }
+Result<std::vector<Preset>> all_presets() { return load_presets("presets"); }
+Result<Preset> preset_named(const std::string& name) {
+  QEVAL_TRY(auto presets, all_presets());
+  return find_preset(presets, name);
+}
+
+Json host_environment() { return read_environment(); }
+
+Result<Sandbox*> SandboxHolder::get() {
+  if (!sandbox_) {
+    SandboxOptions options;
+    options.allow_unsafe = allow_unsafe_;
+    QEVAL_TRY(sandbox_, open_sandbox(options));
+  }
+  return sandbox_.get();
+}
+
+Result<EnginePlan> plan_engine(const EngineRequest& request) {
+  QEVAL_TRY(Preset preset, preset_with_settings(request.preset.name, request.settings));
+  if (request.engine == "fake") return plan_fake(request, std::move(preset));
+#ifdef QEVAL_WITH_LLAMA
+  return plan_llama(request, std::move(preset));
+#else
+  return fail(ErrorKind::environment, "this qeval was built without the embedded engine (QEVAL_LLAMA=OFF)");
+#endif
+}
+
+Status rewrite_tracker(const Store& store, const std::string& path) {
+  QEVAL_TRY(TrackerInput input, tracker_input(store));
+  QEVAL_TRY(input.models, all_models());
+  QEVAL_TRY(input.presets, all_presets());
+  return update_tracker_file(path, input);
+}
+
+}  // namespace qeval
