@@ -1,0 +1,127 @@
+"""A run from the command line to the table, the store, the tracker; again, interrupted, twice at once."""
+import json
+import time
+import unittest
+
+from qeval_test import SOURCE, QevalTest, interrupt
+
+ANSWERS = {"default": " We count. The answer is 35.\n#### 35", "latency_ms": 1}
+
+
+class Run(QevalTest):
+    def test_scores_stores_and_writes_the_tracker(self):
+        outcome = self.expect(0, *self.run_args(script=ANSWERS))
+        self.assertIn("gsm8k", outcome.out)
+        self.assertIn("arc_challenge", outcome.out)
+        # fixture doc 0: 3 * 14 - 7 = 35; the other three are wrong
+        shown = self.expect(0, *self.run_args("--json", script=ANSWERS)).json()
+        tasks = {t["task"]: t for t in shown["tasks"]}
+        strict = [m for m in tasks["gsm8k"]["metrics"] if m["filter"] == "strict-match"][0]
+        self.assertAlmostEqual(strict["value"], 0.25)
+        self.assertEqual(strict["n"], 4)
+        self.assertIn("GSM8K", (self.folder / "TRACKER.md").read_text())
+
+    def test_the_same_command_again_computes_nothing(self):
+        self.expect(0, *self.run_args(script=ANSWERS))
+        before = self.rows("select count(*) from responses")
+        outcome = self.expect(0, *self.run_args(script=ANSWERS))
+        self.assertIn("complete already", outcome.err)
+        self.assertEqual(self.rows("select count(*) from responses"), before)
+        self.assertEqual(self.rows("select count(*) from runs"), [(1,)])
+
+    def test_fresh_computes_again(self):
+        self.expect(0, *self.run_args(script=ANSWERS))
+        (before,) = self.rows("select count(*) from responses")[0]
+        self.expect(0, *self.run_args("--fresh", script=ANSWERS))
+        self.assertEqual(self.rows("select count(*) from responses"), [(2 * before,)])
+
+    def test_engine_failures_are_not_wrong_answers_and_are_tried_again(self):
+        args = self.run_args("--no-tracker", tasks="gsm8k", script={**ANSWERS, "faults": {"1": "timeout"}})
+        outcome = self.expect(1, *args, "--json")
+        task = outcome.json()["tasks"][0]
+        self.assertEqual(task["n_infrastructure"], 1)
+        self.assertEqual(task["metrics"][0]["n"], 3)
+        self.assertLess(task["metrics"][0]["bound_low"], task["metrics"][0]["bound_high"])
+
+    def test_interrupted_run_goes_on_where_it_stopped(self):
+        slow = {**ANSWERS, "latency_ms": 300}
+        process = self.start(*self.run_args(script=slow))
+        time.sleep(1.5)
+        start = time.monotonic()
+        interrupt(process)
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("goes on from here", err)
+        (stored,) = self.rows("select count(*) from responses")[0]
+        self.assertGreater(stored, 0)
+        self.expect(0, *self.run_args(script=slow))
+        self.assertEqual(self.rows("select count(*) from runs"), [(1,)])
+
+    def test_a_second_process_on_the_same_run_is_told(self):
+        slow = {**ANSWERS, "latency_ms": 300}
+        first = self.start(*self.run_args(script=slow))
+        time.sleep(1.0)
+        second = self.qeval(*self.run_args(script=slow))
+        self.assertEqual(second.code, 4)
+        self.assertIn(str(first.pid), second.err)
+        # another run on the same store proceeds beside it
+        self.expect(0, *self.run_args(tasks="mbpp", script={**ANSWERS, "default": "x = 1"}), "--no-tracker")
+        first.communicate(timeout=60)
+        self.assertEqual(first.returncode, 0)
+
+    def test_lm_eval_files(self):
+        self.expect(0, *self.run_args("--output-path", "out", script=ANSWERS))
+        results = list((self.folder / "out").rglob("results_*.json"))
+        samples = list((self.folder / "out").rglob("samples_gsm8k_*.jsonl"))
+        self.assertEqual((len(results), len(samples)), (1, 1))
+        parsed = json.loads(results[0].read_text())
+        self.assertAlmostEqual(parsed["results"]["gsm8k"]["exact_match,strict-match"], 0.25)
+        lines = [json.loads(line) for line in samples[0].read_text().splitlines()]
+        self.assertEqual(len(lines), 8)  # a line per doc and filter
+        self.assertEqual(lines[0]["arguments"]["gen_args_0"]["arg_0"].count("Question:"), 6)
+
+    def test_show_and_rescore(self):
+        self.expect(0, *self.run_args(script=ANSWERS))
+        shown = self.expect(0, "show", "1", "--task", "gsm8k", "--class", "wrong_answer")
+        self.assertIn("Question:", shown.out)
+        changed = self.expect(0, "rescore", "1", "--data-dir", self.folder, "--json").json()
+        self.assertEqual(changed[0]["changes"], [])
+        self.assertGreater(changed[0]["n_samples"], 0)
+
+    def test_dry_run_touches_nothing(self):
+        plan = self.expect(0, *self.run_args("--dry-run", script=ANSWERS)).json()
+        self.assertEqual(plan["docs"], 8)
+        self.assertFalse((self.folder / "qeval.db").exists())
+        self.assertFalse((self.folder / "TRACKER.md").exists())
+
+
+class Tracker(QevalTest):
+    def test_a_foreign_file_is_never_overwritten(self):
+        self.write("TRACKER.md", "# mine\n")
+        outcome = self.expect(3, *self.run_args(script=ANSWERS))
+        self.assertIn("--adopt", outcome.err)
+        self.assertEqual((self.folder / "TRACKER.md").read_text(), "# mine\n")
+
+    def test_adopt_keeps_the_text(self):
+        self.expect(0, *self.run_args("--no-tracker", script=ANSWERS))
+        self.write("TRACKER.md", "# mine\n\nprecious words\n")
+        self.expect(0, "tracker", "--adopt")
+        text = (self.folder / "TRACKER.md").read_text()
+        self.assertIn("precious words", text)
+        self.assertIn("GSM8K", text)
+        self.expect(0, "tracker")
+        self.assertEqual((self.folder / "TRACKER.md").read_text(), text)
+
+    def test_import_of_a_first_tracker(self):
+        first = SOURCE.parent / "shared" / "reference" / "tracker-v1.md"
+        if not first.exists():
+            self.skipTest("no first tracker in reach")
+        self.expect(0, *self.run_args("--no-tracker", script=ANSWERS))
+        self.expect(0, "tracker", "--import", first)
+        text = (self.folder / "TRACKER.md").read_text()
+        self.assertIn("56.0", text)
+        self.assertIn("unverified", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
