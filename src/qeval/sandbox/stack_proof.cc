@@ -1,0 +1,44 @@
+#include "qeval/sandbox/stack_proof.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "qeval/os/unique_fd.h"
+
+namespace qeval {
+namespace {
+
+// "" where it cannot be read.
+std::string read_small(const std::string& path) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[512];
+  ssize_t n = file ? read(file.get(), buffer, sizeof buffer) : -1;
+  return n > 0 ? std::string(buffer, static_cast<size_t>(n)) : "";
+}
+
+}  // namespace
+
+std::optional<WaitingPoint> waiting_point(pid_t pid) {
+  std::string text = read_small(fmt::format("/proc/{}/syscall", pid));
+  unsigned long long arguments[6], stack = 0, counter = 0;
+  WaitingPoint out;
+  if (std::sscanf(text.c_str(), "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &out.number, &arguments[0], &arguments[1],
+                  &arguments[2], &arguments[3], &arguments[4], &arguments[5], &stack, &counter) != 9)
+    return std::nullopt;
+  out.descriptor = arguments[0];
+  out.stack_pointer = stack;
+  out.program_counter = counter;
+  return out;
+}
+
+double run_queue_wait_s(pid_t pid) {
+  unsigned long long running_ns = 0, waiting_ns = 0;
+  std::string text = read_small(fmt::format("/proc/{}/schedstat", pid));
+  if (std::sscanf(text.c_str(), "%llu %llu", &running_ns, &waiting_ns) != 2) return 0;
+  return static_cast<double>(waiting_ns) * 1e-9;
+}
+
+}  // namespace qeval
