@@ -1,0 +1,95 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "qeval/monitor/device_probe.h"
+#include "qeval/util/clock.h"
+#include "qeval/util/json.h"
+
+namespace qeval {
+
+struct MonitorSummary {
+  double wall_s = 0;                        // start() to stop()
+  double cpu_s = 0;                         // of this process and its children in that time
+  double cpu_utilisation = 0;               // cpu_s over wall_s and all usable cores: 0..1
+  int64_t peak_rss_bytes = 0;               // resident memory of this process and its children together
+  int64_t host_memory_bytes = 0;
+  int64_t lowest_host_available_bytes = 0;  // MemAvailable at its lowest
+  std::string device_name;                  // "NVIDIA H100 80GB HBM3", "2 × …"; "" without any
+  std::optional<int64_t> peak_device_bytes;    // all visible devices together, other processes included
+  std::optional<int64_t> device_total_bytes;
+  std::optional<double> device_utilisation;    // mean over time and devices, 0..1
+  std::optional<double> device_power_w;        // mean over time, devices summed
+  // {"columns": ["t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"], "rows": [...]}:
+  // t_s since start, at the end of the interval that a row covers; cpu and device_utilisation 0..1, device figures null
+  // without a device. A row holds its interval's highest memory and mean utilisation. At most kMaxRows, in equal steps.
+  Json series;
+  static constexpr size_t kMaxRows = 1024;
+};
+
+// Samples what a run uses from a thread of its own; below 1 % of a core. Looks at this process each period and at its
+// children as often as that costs little. start() and stop() from one thread.
+class Monitor {
+ public:
+  Monitor();                                               // NVML where it is
+  // `devices` may be null. `max_rows` of the series: even, at least 2.
+  explicit Monitor(std::unique_ptr<DeviceProbe> devices, size_t max_rows = MonitorSummary::kMaxRows);
+  ~Monitor();
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  // Forgets what an earlier start() measured. Periods under 10 ms are taken as 10 ms.
+  void start(std::chrono::milliseconds period);
+  // A last sample, then all figures. Again, or without start(): the same or an empty summary.
+  MonitorSummary stop();
+
+ private:
+  struct Row {
+    double t_s = 0;
+    int64_t rss_bytes = 0;
+    double cpu_s = 0;                 // in the row's interval
+    int64_t host_available_bytes = 0;
+    std::optional<int64_t> device_bytes;
+    std::optional<double> device_utilisation, device_power_w;
+  };
+  struct Usage {
+    int64_t rss_bytes = 0;
+    double cpu_s = 0;
+  };
+  void loop(std::chrono::milliseconds period);
+  void sample(bool look_at_children);
+  Usage usage(bool look_at_children);
+  void read_devices(Row* row);
+  void add(const Row& row);
+  static Row joined(const Row& first, const Row& second);
+  Json series_json() const;
+  void summarise();
+
+  std::unique_ptr<DeviceProbe> devices_;
+  size_t max_rows_;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;  // guarded by mutex_
+  // The sampling thread's while it runs, else the caller's:
+  SteadyClock::time_point started_{};
+  SteadyClock::time_point children_due_{};
+  Usage children_;
+  double first_cpu_s_ = 0, last_cpu_s_ = 0;
+  int64_t first_peak_rss_ = 0;
+  size_t samples_per_row_ = 1, samples_in_row_ = 0;
+  std::vector<Row> rows_;
+  double device_utilisation_sum_ = 0, device_power_sum_ = 0;
+  int64_t n_utilisation_ = 0, n_power_ = 0;
+  MonitorSummary summary_;
+};
+
+}  // namespace qeval
