@@ -15,6 +15,7 @@ import re
 import sys
 import threading
 import time
+import urllib.parse
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SMALL = {"config.json": b'{"model_type": "qwen2"}\n'}
@@ -70,6 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/log":
             return self.answer(200, json.dumps(log).encode(), [("Content-Type", "application/json")])
         self.record()
+        if self.path.startswith("/rows?"):
+            return self.rows()
         if self.server.name == "storage":
             return self.stored()
         listing = re.fullmatch(r"/api/(?:models|datasets)/([^?]+)/revision/([^?]+)(?:\?.*)?", self.path)
@@ -102,6 +105,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(302, b"moved", common + [
             ("X-Linked-Etag", f'"{sha256(data)}"'), ("X-Linked-Size", str(len(data))), ("ETag", '"storage"'),
             ("Location", f"{Handler.storage}/{fault}/{file}?Signature=SECRET")])
+
+    def rows(self):
+        """250 rows of any data set; split "cut" has a shortened cell, "empty" claims rows that never come."""
+        query = {k: v[0] for k, v in urllib.parse.parse_qs(self.path.split("?", 1)[1]).items()}
+        offset, length = int(query["offset"]), int(query["length"])
+        rows = [{"row_idx": i, "row": {"question": f"{query['config']} {query['split']} {i} ü", "n": i, "x": 0.5}, "truncated_cells": []}
+                for i in range(offset, min(250, offset + length))]
+        if query["split"] == "cut":
+            rows[7]["truncated_cells"] = ["question"]
+        if query["split"] == "empty":
+            rows = []
+        if query["split"] == "absent":
+            return self.answer(404, b"{}")
+        self.answer(200, json.dumps({"features": [], "rows": rows, "num_rows_total": 250}).encode())
 
     def listing(self, fault):
         files = [{"rfilename": n, "size": len(d)} for n, d in SMALL.items()]
