@@ -27,6 +27,13 @@ Score score_of(const Json& c, Sandbox& sandbox) {
   return (*scorer)->score(sample, {answer(c["response"], finish)}).at(0);
 }
 
+TEST(FirstTracker, TheSandboxGivesTheSameClasses) {
+  auto sandbox = open_sandbox({});
+  if (!sandbox) GTEST_SKIP() << sandbox.error().message;
+  for (const Json& c : load_cases("first_tracker.json"))
+    EXPECT_EQ(to_string(score_of(c, **sandbox).failure_class), c["class"].get<std::string>()) << c["name"];
+}
+
 TEST(FirstTracker, EveryAnswerIsScoredRightOrClassedRight) {
   LocalPython python;
   Json cases = load_cases("first_tracker.json");
