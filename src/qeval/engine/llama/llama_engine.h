@@ -25,6 +25,9 @@ struct LlamaOptions {
 // Loads the model; error (bad_input for broken files, environment otherwise) says what llama.cpp complained of.
 Result<std::unique_ptr<Engine>> load_llama_engine(const LlamaOptions& options);
 
+// Version and commit of the llama.cpp that is linked in; known without loading a model.
+std::string llama_engine_version();
+
 // Name, architecture, quantisation, sizes and context of a GGUF without loading its weights.
 Result<WeightsIdentity> inspect_gguf(const std::string& path);
 
