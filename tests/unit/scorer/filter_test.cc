@@ -70,8 +70,8 @@ TEST(HiddenPrograms, AreFoundInFencesAndBetweenChatText) {
 }
 
 // Quadratic work on these would take minutes.
-TEST(Filter, HostileTenMegabytesAreLinear) {
-  size_t n = size_t{10} << 20;
+TEST(Filter, HostileMegabytesAreLinear) {
+  size_t n = size_t{2} << 20;
   std::string fences, digits(n, '7'), marks;
   while (fences.size() < n) fences += "```\n";
   while (marks.size() < n) marks += "The answer is \\boxed{";

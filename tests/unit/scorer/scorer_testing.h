@@ -4,10 +4,10 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -82,13 +82,21 @@ inline double metric_of(const Score& score, const std::string& name) {
   return -1;
 }
 
-// Runs the tests' own programs with the machine's Python, so that its real messages are classified. Isolates nothing.
+// Runs the tests' own programs with the machine's Python, so that its real messages are classified. Isolates nothing;
+// not thread-safe.
 class LocalPython : public Sandbox {
  public:
   std::string backend() const override { return "local"; }
   ProgramRun run(const std::string& program, const SandboxLimits&) override {
-    static std::atomic<int> counter = 0;
-    ++n_runs;
+    static std::map<std::string, ProgramRun> known;
+    auto [it, is_new] = known.try_emplace(program);
+    if (is_new) it->second = run_now(program);
+    return it->second;
+  }
+
+ private:
+  static ProgramRun run_now(const std::string& program) {
+    static int counter = 0;
     std::string path = testing::TempDir() + "qeval_local_" + std::to_string(getpid()) + "_" + std::to_string(++counter) + ".py";
     std::ofstream(path, std::ios::binary) << program;
     std::string command = "python3 -I -S " + std::string(QEVAL_SOURCE_DIR) + "/tests/unit/scorer/local_python.py " + path;
@@ -105,9 +113,7 @@ class LocalPython : public Sandbox {
       if (verdict == name_of(v)) out.verdict = v;
     return out;
   }
-  std::atomic<int> n_runs = 0;
 
- private:
   static const char* name_of(SandboxVerdict v) {
     switch (v) {
       case SandboxVerdict::passed: return "passed";
