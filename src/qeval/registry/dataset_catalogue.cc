@@ -57,6 +57,7 @@ Result<DataFile> parse_file(const Json& json, const Json& shared_sources, const 
   fields.text("path", file.path);
   fields.text("member", member);
   fields.text("sha256", file.sha256);
+  fields.flag("optional", file.optional);
   fields.any("sources", sources);
   fields.any("variants", variants);
   QEVAL_CHECK(fields.finish());
@@ -195,6 +196,7 @@ std::vector<DataFileStatus> dataset_status(const DatasetInfo& dataset, const Dat
   for (const DataFile& file : dataset.files) {
     DataFileStatus status;
     status.path = file.path;
+    status.optional = file.optional;
     status.expected = file.sha256;
     std::string cached = places.cache_dir.empty() ? "" : places.cache_dir + "/data/" + file.path;
     for (const std::string& place : {places.data_dir.empty() ? "" : places.data_dir + "/" + file.path, cached}) {

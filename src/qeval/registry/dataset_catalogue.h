@@ -26,6 +26,7 @@ struct DataVariant {
 struct DataFile {
   std::string path;                    // below the data folder; ending in '/' = a folder of files
   std::string sha256;                  // of the original; "" = recorded at the first download
+  bool optional = false;               // the built-in protocols' defaults do not need it
   std::vector<DataVariant> variants;
   std::vector<DataSource> sources;
 };
@@ -65,6 +66,7 @@ struct DataFileStatus {
   std::string expected;                // "" = none known
   std::string note;
   std::string source;                  // where it was downloaded from, if qeval did it
+  bool optional = false;
 };
 
 // Without hashing.
@@ -75,6 +77,7 @@ std::vector<DataFileStatus> verify_dataset(const DatasetInfo& dataset, const Dat
 struct PullOptions {
   std::function<bool(const std::string& what, int64_t done, int64_t total)> progress;  // false: stop; total -1 = unknown
   std::function<void(const std::string&)> note;                                        // one line: what is tried, why not
+  bool all = false;                                                                    // optional files too
   bool again = false;                                                                  // also what is there already
   std::string rows_endpoint;                                                           // "" = the hub's
 };

@@ -193,6 +193,7 @@ Result<std::vector<DataFileStatus>> pull_dataset(const DatasetInfo& dataset, con
   Puller puller(dataset, places, options);
   std::vector<DataFileStatus> before = dataset_status(dataset, places);
   for (size_t i = 0; i < dataset.files.size(); ++i) {
+    if (dataset.files[i].optional && !options.all) continue;
     if (before[i].state != DataState::absent && !options.again) continue;
     QEVAL_CHECK(puller.pull(dataset.files[i]));
   }

