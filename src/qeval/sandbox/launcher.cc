@@ -160,10 +160,11 @@ uid_t unprivileged_user(unsigned index) {
   return mapped ? wanted : nobody;
 }
 
-Result<LaunchPlan> make_launch_plan(Isolation isolation, bool zygote, const PythonInstallation& python) {
+Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const PythonInstallation& python) {
   LaunchPlan plan;
   plan.isolation = isolation;
-  plan.zygote = zygote && isolation == Isolation::namespaces;
+  plan.zygote = isolation == Isolation::namespaces;
+  plan.fresh = fresh || !plan.zygote;
   plan.python = python;
   if (isolation == Isolation::landlock && landlock_version() == 0)
     return fail(ErrorKind::environment, "the kernel offers no Landlock (Linux 5.13 or newer, with landlock among its lsm=)");

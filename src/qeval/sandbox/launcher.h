@@ -18,13 +18,14 @@ enum class Isolation { namespaces, landlock, none };
 // Everything that the child needs, made before the fork: between fork and exec it may not allocate.
 struct LaunchPlan {
   Isolation isolation = Isolation::namespaces;
-  bool zygote = true;                    // one interpreter serves many programs; only with namespaces
+  bool zygote = true;                    // an interpreter forks for each program; only with namespaces
+  bool fresh = false;                    // and serves one program only
   PythonInstallation python;
   std::vector<sock_filter> filter;       // empty: none
   size_t tmp_bytes = size_t{64} << 20;   // of the private /tmp (namespaces)
 };
 // Error (environment): what the machine lacks.
-Result<LaunchPlan> make_launch_plan(Isolation isolation, bool zygote, const PythonInstallation& python);
+Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const PythonInstallation& python);
 
 struct Launched {
   pid_t pid = -1;       // a child of ours; with namespaces it is PID 1 inside, so that its death ends all the others

@@ -102,8 +102,8 @@ std::optional<SandboxVerdict> verdict_of(char kind) {
 
 }  // namespace
 
-ProgramSession::ProgramSession(const std::string& program, const SandboxLimits& limits)
-    : program_(program), limits_(limits), nonce_(make_nonce()) {}
+ProgramSession::ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof)
+    : program_(program), limits_(limits), stack_proof_(stack_proof), nonce_(make_nonce()) {}
 
 Status ProgramSession::send(int control) {
   auto broken = [](const char* what) { return fail(ErrorKind::environment, fmt::format("{}: {}", what, std::strerror(errno))); };
@@ -172,7 +172,7 @@ void ProgramSession::read_output() {
 // Before any of the program's code has run: where its main thread waits now, it must wait again at the end.
 void ProgramSession::on_compiled() {
   compiled_ = true;
-  bool readable = access(fmt::format("/proc/{}/syscall", pid_).c_str(), R_OK) == 0;
+  bool readable = stack_proof_ && access(fmt::format("/proc/{}/syscall", pid_).c_str(), R_OK) == 0;
   for (int i = 0; readable && i < 1000 && !first_wait_; ++i) {
     first_wait_ = waiting_point(pid_);
     if (first_wait_ && first_wait_->number != SYS_read) first_wait_.reset();
@@ -188,7 +188,7 @@ void ProgramSession::on_claim() {
   bool real = !first_wait_;
   for (int i = 0; !real && i < 2000; ++i) {
     auto now = waiting_point(pid_);
-    real = now == first_wait_;
+    real = now && same_place(*first_wait_, *now);
     bool elsewhere = now && !real && now->number == first_wait_->number && now->descriptor == first_wait_->descriptor;
     if (elsewhere) break;
     if (!real) usleep(i < 100 ? 20 : 500);

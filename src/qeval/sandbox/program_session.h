@@ -20,7 +20,8 @@ struct ProcessEnd {
 // One program's way through a sandbox: watches its private socket, its output, its time and its memory.
 class ProgramSession {
  public:
-  ProgramSession(const std::string& program, const SandboxLimits& limits);
+  // `program` must outlive it. `stack_proof`: the nonce is handed over only at the real end, where /proc shows it.
+  ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof);
   // Hands the program over to the interpreter behind `control`. Error (environment): it could not be.
   Status send(int control);
   // Until the program has ended, was over a limit, or the interpreter is gone. `interpreter`: root of the process tree;
@@ -47,6 +48,7 @@ class ProgramSession {
 
   const std::string& program_;
   SandboxLimits limits_;
+  bool stack_proof_;
   UniqueFd source_, output_, output_end_, private_, private_end_;
   std::string nonce_, text_;
   pid_t pid_ = -1;                        // of the program's main process, as we see it

@@ -17,14 +17,14 @@ struct Backend {
   const char* key;          // for force_backend
   const char* name;         // recorded with scores
   Isolation isolation;
-  bool zygote;
+  bool fresh;               // an interpreter serves one program only
 };
 // Best first. "namespaces-once" gives each program a fresh interpreter; for tests and comparison.
 constexpr Backend kBackends[] = {
-    {"namespaces", "namespaces+seccomp+rlimits", Isolation::namespaces, true},
-    {"namespaces-once", "namespaces+seccomp+rlimits, one interpreter a program", Isolation::namespaces, false},
-    {"landlock", "landlock+seccomp+rlimits", Isolation::landlock, false},
-    {"unsafe", "UNSAFE", Isolation::none, false},
+    {"namespaces", "namespaces+seccomp+rlimits", Isolation::namespaces, false},
+    {"namespaces-once", "namespaces+seccomp+rlimits, one interpreter a program", Isolation::namespaces, true},
+    {"landlock", "landlock+seccomp+rlimits", Isolation::landlock, true},
+    {"unsafe", "UNSAFE", Isolation::none, true},
 };
 
 // A program that passes only where what must be out of reach is.
@@ -46,8 +46,10 @@ assert not reachable(open, "/usr/lib/qeval-probe", "w")
 assert set(os.environ) <= {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE"}
 with open("probe", "w") as file:
     file.write("x")
+import _thread, time
+_thread.start_new_thread(time.sleep, (60,))
 )PY";
-constexpr const char* kTrivial = "assert 1 + 1 == 2\n";
+constexpr const char* kTrivial = "import _thread, time\n_thread.start_new_thread(time.sleep, (60,))\nassert 1 + 1 == 2\n";
 
 // Runs what it is given on one thread of its own: the kernel ties a child to the thread that started it.
 class StarterThread {
@@ -134,7 +136,12 @@ class WorkerSandbox : public Sandbox {
     Lease lease(*this);
     SandboxLimits limits;
     limits.wall = std::chrono::seconds(10);
-    ProgramRun run = lease.worker->run(plan_.isolation == Isolation::none ? kTrivial : kProbe, limits);
+    std::string program = plan_.isolation == Isolation::none ? kTrivial : kProbe;
+    ProgramRun run = lease.worker->run(program, limits);
+    if (run.verdict == SandboxVerdict::exited) {  // a C library or interpreter whose stack we misjudge
+      for (auto& worker : workers_) worker->set_stack_proof(false);
+      run = lease.worker->run(program, limits);
+    }
     if (run.verdict != SandboxVerdict::passed) return fmt::format("{}: {}", to_string(run.verdict), run.detail);
     if (!lease.worker->saw_stack() && plan_.isolation != Isolation::none) name_ += ", end of tests by nonce alone";
     run = lease.worker->run("def f():\n    return 1\nassert f() == 2\n", limits);
@@ -170,7 +177,7 @@ class WorkerSandbox : public Sandbox {
 };
 
 Result<std::unique_ptr<Sandbox>> open_backend(const Backend& backend, const PythonInstallation& python, int n_workers) {
-  QEVAL_TRY(LaunchPlan plan, make_launch_plan(backend.isolation, backend.zygote, python));
+  QEVAL_TRY(LaunchPlan plan, make_launch_plan(backend.isolation, backend.fresh, python));
   auto sandbox = std::make_unique<WorkerSandbox>(backend, std::move(plan), n_workers);
   if (std::string why = sandbox->probe(); !why.empty()) return fail(ErrorKind::environment, why);
   return sandbox;
@@ -199,7 +206,7 @@ Result<std::unique_ptr<Sandbox>> open_sandbox(const SandboxOptions& options) {
   for (const Backend& backend : kBackends) {
     bool forced = options.force_backend == backend.key;
     if (!options.force_backend.empty() && !forced) continue;
-    if (options.force_backend.empty() && !backend.zygote && backend.isolation == Isolation::namespaces) continue;
+    if (options.force_backend.empty() && backend.fresh && backend.isolation == Isolation::namespaces) continue;
     if (backend.isolation == Isolation::none && !options.allow_unsafe) continue;
     auto opened = open_backend(backend, python, options.n_workers);
     if (opened) return opened;
@@ -216,7 +223,7 @@ std::vector<std::pair<std::string, std::string>> probe_sandboxes() {
   std::vector<std::pair<std::string, std::string>> out;
   auto python = find_python();
   for (const Backend& backend : kBackends) {
-    if (backend.isolation == Isolation::none || (backend.isolation == Isolation::namespaces && !backend.zygote)) continue;
+    if (backend.isolation == Isolation::none || (backend.isolation == Isolation::namespaces && backend.fresh)) continue;
     if (!python) {
       out.emplace_back(backend.name, python.error().message);
       continue;

@@ -19,7 +19,14 @@ std::string read_small(const std::string& path) {
   return n > 0 ? std::string(buffer, static_cast<size_t>(n)) : "";
 }
 
+bool near(uint64_t a, uint64_t b, uint64_t distance) { return a - b <= distance || b - a <= distance; }
+
 }  // namespace
+
+bool same_place(const WaitingPoint& first, const WaitingPoint& now) {
+  return first.number == now.number && first.descriptor == now.descriptor &&
+         near(first.stack_pointer, now.stack_pointer, 320) && near(first.program_counter, now.program_counter, 4096);
+}
 
 std::optional<WaitingPoint> waiting_point(pid_t pid) {
   std::string text = read_small(fmt::format("/proc/{}/syscall", pid));

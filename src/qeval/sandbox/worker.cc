@@ -65,7 +65,7 @@ ProgramRun Worker::run(const std::string& program, const SandboxLimits& limits) 
     failed.detail = started.error().message;
     return failed;
   }
-  ProgramSession session(program, limits);
+  ProgramSession session(program, limits, stack_proof_);
   if (auto sent = session.send(process_.control.get()); !sent) {
     stop();
     failed.detail = sent.error().message;
@@ -73,7 +73,7 @@ ProgramRun Worker::run(const std::string& program, const SandboxLimits& limits) 
     return failed;
   }
   bool answered = session.watch(process_.control.get(), process_.pid, !plan_.zygote);
-  if (!answered || session.end()->dirty) {
+  if (!answered || session.end()->dirty || plan_.fresh) {
     Ending ending = stop();
     if (!plan_.zygote) session.interpreter_ended(ending.status, ending.max_rss_bytes);
   }

@@ -1,0 +1,4 @@
+# expect: failed
+import atexit, os
+atexit.register(os._exit, 0)
+assert False

@@ -1,0 +1,3 @@
+# expect: exited
+import os
+os.closerange(0, 256)

@@ -1,0 +1,3 @@
+# expect: exited runtime_error
+import ctypes
+ctypes.CDLL(None)._exit(0)

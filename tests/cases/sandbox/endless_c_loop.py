@@ -1,0 +1,2 @@
+# expect: time_out
+sum(range(10 ** 13))

@@ -1,0 +1,6 @@
+# expect: time_out
+class Trap(Exception):
+    def __str__(self):
+        while True:
+            pass
+raise Trap

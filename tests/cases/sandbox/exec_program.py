@@ -1,0 +1,3 @@
+# expect: runtime_error
+import os
+os.execv("/bin/true", ["true"])

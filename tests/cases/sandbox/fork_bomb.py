@@ -1,0 +1,7 @@
+# expect: time_out
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass

@@ -1,0 +1,3 @@
+# expect: failed
+import __main__
+assert hasattr(__main__, "serve") or hasattr(__main__, "zygote")

@@ -1,0 +1,2 @@
+# expect: runtime_error syntax_error
+eval("1\0")

@@ -1,0 +1,3 @@
+# expect: failed
+import os
+assert os.system("true") == 0

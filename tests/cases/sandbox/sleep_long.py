@@ -1,0 +1,3 @@
+# expect: time_out
+import time
+time.sleep(1000)

@@ -1,0 +1,3 @@
+# expect: runtime_error
+import subprocess
+subprocess.run(["/bin/sh", "-c", "exit 0"], check=True)

@@ -1,0 +1,6 @@
+# expect: exited
+import sys
+def candidate():
+    sys.exit(0)
+candidate()
+assert False
