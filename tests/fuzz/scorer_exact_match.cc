@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   for (const char* key : {"ignore_case", "ignore_punctuation", "ignore_numbers"})
     if (data.ConsumeBool()) options[key] = true;
   for (int n = data.ConsumeIntegralInRange(0, 3); n > 0; --n)
-    options["regexes_to_ignore"].push_back(data.ConsumeBool() ? Json("(?s).*#### ") : Json(valid_utf8(data.ConsumeRandomLengthString(30))));
+    options["regexes_to_ignore"].push_back(data.ConsumeBool() ? Json("(?s).*#### ")
+                                                              : Json(valid_utf8(data.ConsumeRandomLengthString(30))));
   auto match = ExactMatch::compile(options, "fuzz");
   if (!match) return 0;
   std::string a = data.ConsumeRandomLengthString(4096), b = data.ConsumeRemainingBytesAsString();

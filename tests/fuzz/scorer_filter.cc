@@ -11,10 +11,11 @@
 namespace qeval {
 namespace {
 
-constexpr const char* kFunctions[] = {"take_first", "take_first_k", "majority_vote", "regex", "multi_choice_regex", "regex_pos",
-                                      "remove_whitespace", "lowercase", "uppercase", "map", "custom"};
-constexpr const char* kPatterns[] = {R"(#### (\-?[0-9\.\,]+))", R"((-?[$0-9.,]{2,})|(-?[0-9]+))", R"((?i)answer is:?\s*\(?([A-D])\)?)",
-                                     R"((?<=is )(.*)(?=\.))", R"((\d*))"};
+constexpr const char* kFunctions[] = {
+    "take_first", "take_first_k", "majority_vote", "regex", "multi_choice_regex", "regex_pos", "remove_whitespace",
+    "lowercase",  "uppercase",    "map",           "custom"};
+constexpr const char* kPatterns[] = {R"(#### (\-?[0-9\.\,]+))", R"((-?[$0-9.,]{2,})|(-?[0-9]+))",
+                                     R"((?i)answer is:?\s*\(?([A-D])\)?)", R"((?<=is )(.*)(?=\.))", R"((\d*))"};
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -23,11 +24,13 @@ void require(bool holds) {
 FilterStep any_step(FuzzedDataProvider& data) {
   FilterStep step{data.PickValueInArray(kFunctions), Json::object()};
   if (data.ConsumeBool())
-    step.arguments["regex_pattern"] = data.ConsumeBool() ? valid_utf8(data.ConsumeRandomLengthString(40)) : data.PickValueInArray(kPatterns);
+    step.arguments["regex_pattern"] =
+        data.ConsumeBool() ? valid_utf8(data.ConsumeRandomLengthString(40)) : data.PickValueInArray(kPatterns);
   if (data.ConsumeBool()) step.arguments["group_select"] = data.ConsumeIntegralInRange<int64_t>(-3, 3);
   if (step.function == "take_first_k") step.arguments["k"] = data.ConsumeIntegralInRange<int>(0, 4);
   if (step.function == "map") step.arguments["mapping_dict"] = {{"A", 1}, {"", nullptr}};
-  if (step.function == "custom") step.arguments["filter_fn"] = data.ConsumeBool() ? "build_predictions" : "extract_code_blocks";
+  if (step.function == "custom")
+    step.arguments["filter_fn"] = data.ConsumeBool() ? "build_predictions" : "extract_code_blocks";
   return step;
 }
 
@@ -35,7 +38,8 @@ void check_known_filters(const std::string& text, const Sample& sample) {
   static const std::vector<FilterChain> chains = [] {
     std::vector<FilterChain> out;
     for (const char* pattern : kPatterns) {
-      auto chain = FilterChain::compile({"f", {{"regex", {{"regex_pattern", pattern}, {"group_select", -1}}}, {"take_first", {}}}}, TaskSpec());
+      auto chain = FilterChain::compile(
+          {"f", {{"regex", {{"regex_pattern", pattern}, {"group_select", -1}}}, {"take_first", {}}}}, TaskSpec());
       require(chain.has_value());
       out.push_back(std::move(*chain));
     }
@@ -49,7 +53,8 @@ void check_known_filters(const std::string& text, const Sample& sample) {
   }
   for (CodeExtract how : {CodeExtract::raw, CodeExtract::fence_cut, CodeExtract::first_fence})
     require(text.find(extract_code(how, text)) != std::string::npos);
-  for (const std::string& hidden : hidden_programs(text)) require(!hidden.empty() && text.find(hidden) != std::string::npos);
+  for (const std::string& hidden : hidden_programs(text))
+    require(!hidden.empty() && text.find(hidden) != std::string::npos);
 }
 
 void check_scores(const std::string& text, const std::string& target, const Sample& base, FinishReason finish) {
@@ -81,7 +86,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   sample.choices = {valid_utf8(data.ConsumeRandomLengthString(20)), "a.b", ""};
   sample.doc = {{"prompt", "p"}};
   std::string target = data.ConsumeRandomLengthString(20);
-  FinishReason finish = data.ConsumeBool() ? FinishReason::length : data.ConsumeBool() ? FinishReason::stop_string : FinishReason::end_of_turn;
+  FinishReason finish = data.ConsumeBool()   ? FinishReason::length
+                        : data.ConsumeBool() ? FinishReason::stop_string
+                                             : FinishReason::end_of_turn;
   std::string text = data.ConsumeRemainingBytesAsString(), valid = valid_utf8(text);
   if (auto chain = FilterChain::compile(pipeline, spec)) chain->apply({valid, "b", valid}, sample);
   check_known_filters(valid, sample);

@@ -76,7 +76,8 @@ Answer prepare_answer(const Response& response, const ScoringSpec& scoring, cons
 std::string engine_fault(const std::vector<Response>& responses) {
   for (const Response& response : responses) {
     if (response.finish != FinishReason::failed && response.finish != FinishReason::cancelled) continue;
-    std::string reason = response.failure == EngineFailure::none ? to_string(response.finish) : to_string(response.failure);
+    std::string reason =
+        response.failure == EngineFailure::none ? to_string(response.finish) : to_string(response.failure);
     return response.failure_message.empty() ? reason : reason + ": " + response.failure_message;
   }
   return "";
@@ -84,8 +85,8 @@ std::string engine_fault(const std::vector<Response>& responses) {
 
 bool is_refusal(std::string_view text) {
   constexpr std::array<std::string_view, 11> openings = {
-      "i'm sorry", "i am sorry", "sorry,", "i can't", "i cannot", "i can not", "i am unable", "i'm unable",
-      "as an ai", "i apologize", "unfortunately, i c"};
+      "i'm sorry",   "i am sorry", "sorry,",   "i can't",     "i cannot",          "i can not",
+      "i am unable", "i'm unable", "as an ai", "i apologize", "unfortunately, i c"};
   std::string head = lower_ascii(text.substr(0, 200));
   for (size_t at; (at = head.find("\xE2\x80\x99")) != std::string::npos;) head.replace(at, 3, "'");
   size_t begin = head.find_first_not_of(" \t\r\n\"'*");

@@ -23,7 +23,8 @@ std::vector<double> softmax_of(const std::vector<double>& values) {
   return out;
 }
 
-Likelihoods likelihoods_of(const Sample& sample, const std::vector<Response>& conditional, const std::vector<Response>& unconditional) {
+Likelihoods likelihoods_of(const Sample& sample, const std::vector<Response>& conditional,
+                           const std::vector<Response>& unconditional) {
   Likelihoods out;
   for (size_t i = 0; i < conditional.size(); ++i) {
     std::string_view choice = i < sample.choices.size() ? std::string_view(sample.choices[i]) : std::string_view();
@@ -42,7 +43,9 @@ bool cannot_rank(const std::vector<double>& lls) {
   return lls.size() > 1 && std::all_of(lls.begin(), lls.end(), [&](double v) { return v == lls[0]; });
 }
 
-bool contains(const std::vector<int>& gold, int index) { return std::find(gold.begin(), gold.end(), index) != gold.end(); }
+bool contains(const std::vector<int>& gold, int index) {
+  return std::find(gold.begin(), gold.end(), index) != gold.end();
+}
 
 double brier(const std::vector<double>& probabilities, const std::vector<int>& gold) {
   double sum = 0;
@@ -95,8 +98,8 @@ int64_t n_split_words(std::string_view text) {
   return runs + 1;
 }
 
-ChoiceScore score_choices(const std::vector<Metric>& metrics, const Sample& sample, const std::vector<Response>& conditional,
-                          const std::vector<Response>& unconditional) {
+ChoiceScore score_choices(const std::vector<Metric>& metrics, const Sample& sample,
+                          const std::vector<Response>& conditional, const std::vector<Response>& unconditional) {
   Likelihoods ll = likelihoods_of(sample, conditional, unconditional);
   ChoiceScore out;
   out.prediction = numpy_argmax(ll.plain);
@@ -106,23 +109,38 @@ ChoiceScore score_choices(const std::vector<Metric>& metrics, const Sample& samp
   for (const Metric& metric : metrics) {
     double value = 0;
     switch (metric.kind) {
-      case MetricKind::acc: value = hit(out.prediction); break;
-      case MetricKind::acc_norm: value = hit(out.prediction_norm); break;
-      case MetricKind::acc_bytes: value = hit(numpy_argmax(ll.by_bytes)); break;
+      case MetricKind::acc:
+        value = hit(out.prediction);
+        break;
+      case MetricKind::acc_norm:
+        value = hit(out.prediction_norm);
+        break;
+      case MetricKind::acc_bytes:
+        value = hit(numpy_argmax(ll.by_bytes));
+        break;
       case MetricKind::acc_mutual_info:
         if (ll.mutual.size() != ll.plain.size()) continue;
         value = hit(numpy_argmax(ll.mutual));
         break;
-      case MetricKind::mc2: value = share_of_gold(ll.softmax, sample.gold); break;
-      case MetricKind::choice_exact_match: value = greedy_gold(conditional, sample.gold) ? 1 : 0; break;
-      case MetricKind::brier_score: value = brier(ll.softmax, sample.gold); break;
-      case MetricKind::likelihood: value = likelihood_of_gold(ll.plain, sample.gold); break;
+      case MetricKind::mc2:
+        value = share_of_gold(ll.softmax, sample.gold);
+        break;
+      case MetricKind::choice_exact_match:
+        value = greedy_gold(conditional, sample.gold) ? 1 : 0;
+        break;
+      case MetricKind::brier_score:
+        value = brier(ll.softmax, sample.gold);
+        break;
+      case MetricKind::likelihood:
+        value = likelihood_of_gold(ll.plain, sample.gold);
+        break;
       case MetricKind::f1:
       case MetricKind::mcc:
         value = hit(out.prediction);
         out.pairs[metric.name] = Json::array({sample.gold.empty() ? -1 : sample.gold[0], out.prediction});
         break;
-      default: continue;
+      default:
+        continue;
     }
     // One that is not finite would empty every mean it enters.
     out.metrics.emplace_back(metric.name, std::isfinite(value) ? value : 0);

@@ -40,14 +40,15 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 }
 
 bool starts_code(std::string_view line) {
-  for (std::string_view word : {"def ", "class ", "import ", "from ", "@", "async def ", "    return ", "    if ", "    for "})
+  for (std::string_view word :
+       {"def ", "class ", "import ", "from ", "@", "async def ", "    return ", "    if ", "    for "})
     if (line.substr(0, word.size()) == word) return true;
   return false;
 }
 
 bool may_end_code(std::string_view line) {
-  return !line.empty() && (line[0] == ' ' || line[0] == '\t' || line[0] == ')' || line[0] == ']' || line[0] == '}' ||
-                           starts_code(line));
+  return !line.empty() &&
+         (line[0] == ' ' || line[0] == '\t' || line[0] == ')' || line[0] == ']' || line[0] == '}' || starts_code(line));
 }
 
 std::vector<std::string_view> blocks_of(std::string_view answer) {
@@ -67,7 +68,8 @@ std::string_view trimmed_of_chat(std::string_view answer) {
   auto first = std::find_if(lines.begin(), lines.end(), starts_code);
   if (first == lines.end()) return {};
   // Indented lines are the answer's own code, not talk before it.
-  if (std::any_of(lines.begin(), first, [](std::string_view line) { return !line.empty() && (line[0] == ' ' || line[0] == '\t'); }))
+  if (std::any_of(lines.begin(), first,
+                  [](std::string_view line) { return !line.empty() && (line[0] == ' ' || line[0] == '\t'); }))
     return {};
   auto last = std::find_if(lines.rbegin(), lines.rend(), may_end_code).base();
   if (last <= first) return {};
@@ -87,9 +89,12 @@ Result<CodeExtract> code_extract_from(std::string_view name) {
 
 std::string extract_code(CodeExtract how, std::string_view answer) {
   switch (how) {
-    case CodeExtract::raw: return std::string(answer);
-    case CodeExtract::fence_cut: return std::string(answer.substr(0, answer.find(kFence)));
-    case CodeExtract::first_fence: return first_block(answer);
+    case CodeExtract::raw:
+      return std::string(answer);
+    case CodeExtract::fence_cut:
+      return std::string(answer.substr(0, answer.find(kFence)));
+    case CodeExtract::first_fence:
+      return first_block(answer);
   }
   return std::string(answer);
 }
@@ -97,8 +102,10 @@ std::string extract_code(CodeExtract how, std::string_view answer) {
 std::vector<std::string> hidden_programs(std::string_view answer, size_t limit) {
   std::vector<std::string_view> found = blocks_of(answer);
   // A prefix may have opened the fence, so that the first one closes it.
-  if (size_t fence = answer.find(kFence); fence != std::string_view::npos && fence > 0) found.push_back(answer.substr(0, fence));
-  std::stable_sort(found.begin(), found.end(), [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
+  if (size_t fence = answer.find(kFence); fence != std::string_view::npos && fence > 0)
+    found.push_back(answer.substr(0, fence));
+  std::stable_sort(found.begin(), found.end(),
+                   [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
   found.push_back(trimmed_of_chat(answer));
   std::vector<std::string> out;
   for (std::string_view program : found) {

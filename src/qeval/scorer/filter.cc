@@ -39,7 +39,8 @@ class TakeFirstK : public FilterFunction {
  public:
   explicit TakeFirstK(size_t k) : k_(k) {}
   void apply(Filtered& state, const Sample&) const override {
-    if (state.values.size() > k_) state.values.erase(state.values.begin() + static_cast<ptrdiff_t>(k_), state.values.end());
+    if (state.values.size() > k_)
+      state.values.erase(state.values.begin() + static_cast<ptrdiff_t>(k_), state.values.end());
   }
 
  private:
@@ -81,7 +82,8 @@ StepResult step(std::shared_ptr<const FilterFunction> made, const StepArguments&
 }
 
 StepResult make_text_step(const StepArguments& arguments, std::string (*function)(std::string_view)) {
-  return step(std::make_shared<MapText>([function](std::string_view text, const Sample&) { return function(text); }), arguments);
+  return step(std::make_shared<MapText>([function](std::string_view text, const Sample&) { return function(text); }),
+              arguments);
 }
 
 StepResult make_map_step(StepArguments arguments) {
@@ -95,14 +97,15 @@ StepResult make_map_step(StepArguments arguments) {
 StepResult make_take_first_k(StepArguments arguments, const TaskSpec& spec) {
   QEVAL_TRY(int64_t k, arguments.integer("k", 0));
   if (k < 1) return fail(arguments.wrong("k", "a whole number of at least 1"));
-  if (k > spec.repeats)
-    return fail(arguments.wrong("k", fmt::format("at most {}, the task's repeats", spec.repeats)));
+  if (k > spec.repeats) return fail(arguments.wrong("k", fmt::format("at most {}, the task's repeats", spec.repeats)));
   return step(std::make_shared<TakeFirstK>(static_cast<size_t>(k)), arguments);
 }
 
 // Name of the hook without its module; "" where there is none.
 std::string hook_name(const Json& value) {
-  std::string name = value.is_object() ? json_string(value, "!function") : value.is_string() ? value.get<std::string>() : "";
+  std::string name = value.is_object()   ? json_string(value, "!function")
+                     : value.is_string() ? value.get<std::string>()
+                                         : "";
   size_t dot = name.rfind('.');
   return dot == std::string::npos ? name : name.substr(dot + 1);
 }
@@ -122,12 +125,15 @@ StepResult make_custom_step(StepArguments arguments, const TaskSpec& spec) {
   } else if (hook == "build_predictions" || hook == "extract_code_blocks") {
     how = CodeExtract::first_fence;
   } else {
-    return fail(arguments.wrong("filter_fn", fmt::format("a hook that qeval has: build_predictions, build_predictions_instruct, "
-                                                         "extract_code_blocks; Python hooks such as '{}' cannot run here", hook)));
+    return fail(arguments.wrong("filter_fn",
+                                fmt::format("a hook that qeval has: build_predictions, build_predictions_instruct, "
+                                            "extract_code_blocks; Python hooks such as '{}' cannot run here",
+                                            hook)));
   }
   return step(std::make_shared<MapText>([how, prompt](std::string_view text, const Sample& sample) {
                 return (prompt ? json_string(sample.doc, "prompt") : "") + extract_code(how, text);
-              }), arguments);
+              }),
+              arguments);
 }
 
 StepResult make_step(const FilterStep& wanted, const TaskSpec& spec, const std::string& place, std::string& fallback) {
@@ -144,9 +150,10 @@ StepResult make_step(const FilterStep& wanted, const TaskSpec& spec, const std::
   if (name == "uppercase") return make_text_step(arguments, py_upper);
   if (name == "map") return make_map_step(std::move(arguments));
   if (name == "custom") return make_custom_step(std::move(arguments), spec);
-  return bad_input(fmt::format("{}: filter '{}' is not supported; known: take_first, take_first_k, majority_vote, regex, "
-                               "multi_choice_regex, regex_pos, remove_whitespace, lowercase, uppercase, map, custom",
-                               place, name));
+  return bad_input(
+      fmt::format("{}: filter '{}' is not supported; known: take_first, take_first_k, majority_vote, regex, "
+                  "multi_choice_regex, regex_pos, remove_whitespace, lowercase, uppercase, map, custom",
+                  place, name));
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ namespace qeval {
 
 // What a pipeline made of one doc's responses. Values are strings, or whatever `map` and `regex_pos` give.
 struct Filtered {
-  std::vector<Json> values;    // one per response that is left
-  bool single = false;         // a step took one value out of the list (take_first)
-  bool fallback = false;       // a regex step found nothing in the first response
-  std::string note;            // a step gave up (match limit of a regex), for the explanation
+  std::vector<Json> values;  // one per response that is left
+  bool single = false;       // a step took one value out of the list (take_first)
+  bool fallback = false;     // a regex step found nothing in the first response
+  std::string note;          // a step gave up (match limit of a regex), for the explanation
 };
 
 // One step. Immutable, thread-safe.

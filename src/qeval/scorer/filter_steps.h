@@ -18,9 +18,9 @@ class StepArguments {
   Result<int64_t> integer(const std::string& key, int64_t fallback);
   Result<bool> boolean(const std::string& key, bool fallback);
   Result<std::vector<Regex>> patterns(const std::string& key);
-  Json any(const std::string& key);          // null where absent
+  Json any(const std::string& key);  // null where absent
   bool has(const std::string& key) const;
-  Status done() const;                       // error: the first key that nobody took
+  Status done() const;  // error: the first key that nobody took
   Error wrong(const std::string& key, const std::string& expected) const;
 
  private:

@@ -40,10 +40,14 @@ std::optional<Number> number_at(std::string_view text, size_t at) {
   size_t first = i;
   bool point = false;
   for (; i < text.size() && digits.size() < 40; ++i) {
-    if (is_digit(text[i])) digits += text[i];
-    else if (text[i] == ',' && i > first && !point && i + 1 < text.size() && is_digit(text[i + 1])) continue;
-    else if (text[i] == '.' && !point && i + 1 < text.size() && is_digit(text[i + 1])) point = true, digits += '.';
-    else break;
+    if (is_digit(text[i]))
+      digits += text[i];
+    else if (text[i] == ',' && i > first && !point && i + 1 < text.size() && is_digit(text[i + 1]))
+      continue;
+    else if (text[i] == '.' && !point && i + 1 < text.size() && is_digit(text[i + 1]))
+      point = true, digits += '.';
+    else
+      break;
   }
   if (i == first || digits.empty() || !is_digit(digits.back())) return std::nullopt;
   return Number{std::strtod(digits.c_str(), nullptr), at, i};
@@ -95,8 +99,10 @@ std::string words_of(std::string_view text) {
     word.clear();
   };
   for (char c : text) {
-    if (is_alnum(c)) word += lower(c);
-    else end_word();
+    if (is_alnum(c))
+      word += lower(c);
+    else
+      end_word();
   }
   end_word();
   return out;
@@ -171,7 +177,8 @@ std::optional<char> leading_letter(std::string_view text) {
   bool alone = i + 1 >= text.size() || (!is_alnum(text[i + 1]) && text[i + 1] != '\'');
   if (is_upper(text[i]) && alone) return text[i];
   bool bracket = i + 1 < text.size() && text[i + 1] == ')';
-  return bracket && text[i] >= 'a' && text[i] <= 'z' ? std::optional(static_cast<char>(text[i] - 'a' + 'A')) : std::nullopt;
+  return bracket && text[i] >= 'a' && text[i] <= 'z' ? std::optional(static_cast<char>(text[i] - 'a' + 'A'))
+                                                     : std::nullopt;
 }
 
 // The last letter in brackets, or alone on a line before the line's end, '.', ')' or ':'.
@@ -180,8 +187,10 @@ std::optional<char> unmarked_letter(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (!is_upper(text[i])) continue;
     char before = i == 0 ? '\n' : text[i - 1], after = i + 1 == text.size() ? '\n' : text[i + 1];
-    bool bracketed = (before == '(' && after == ')') || (before == '*' && (after == '*' || after == '.' || after == ')'));
-    bool line = (before == '\n' || (i == 1 && before == ' ')) && (after == '\n' || after == '.' || after == ')' || after == ':');
+    bool bracketed =
+        (before == '(' && after == ')') || (before == '*' && (after == '*' || after == '.' || after == ')'));
+    bool line = (before == '\n' || (i == 1 && before == ' ')) &&
+                (after == '\n' || after == '.' || after == ')' || after == ':');
     if (bracketed || line) found = text[i];
   }
   return found;
@@ -197,7 +206,8 @@ std::optional<size_t> named_choice(std::string_view text, const std::vector<std:
     if (!holds_words(words, wanted[i])) continue;
     bool inner = false;
     for (size_t j = 0; j < wanted.size(); ++j)
-      inner = inner || (j != i && wanted[j].size() > wanted[i].size() && holds_words(words, wanted[j]) && holds_words(wanted[j], wanted[i]));
+      inner = inner || (j != i && wanted[j].size() > wanted[i].size() && holds_words(words, wanted[j]) &&
+                        holds_words(wanted[j], wanted[i]));
     if (inner) continue;
     if (found) return std::nullopt;
     found = i;
@@ -212,8 +222,10 @@ LenientAnswer read_number(std::string_view text, double gold, const LenientOptio
     source = *marked;
     size_t equals = source.rfind('=');
     number = equals == std::string_view::npos ? std::nullopt : first_number(source.substr(equals + 1));
-    if (number) source = source.substr(equals + 1);
-    else number = first_number(source);
+    if (number)
+      source = source.substr(equals + 1);
+    else
+      number = first_number(source);
   }
   if (!number && options.without_marker) {
     number = last_number(text);
@@ -247,8 +259,9 @@ LenientAnswer read_words(std::string_view text, std::string_view gold, const Len
   if (!options.without_marker) return {};
   std::string bare = py_strip(text);
   size_t first = bare.find('\n'), last = bare.rfind('\n');
-  for (std::string_view line : {std::string_view(bare), std::string_view(bare).substr(0, first),
-                                last == std::string::npos ? std::string_view() : std::string_view(bare).substr(last + 1)})
+  for (std::string_view line :
+       {std::string_view(bare), std::string_view(bare).substr(0, first),
+        last == std::string::npos ? std::string_view() : std::string_view(bare).substr(last + 1)})
     if (words_of(line) == wanted) return {true, true, std::string(line)};
   return {};
 }
@@ -275,7 +288,8 @@ bool same_value(std::string_view extracted, std::string_view gold) {
   return !words.empty() && words_of(extracted) == words;
 }
 
-LenientAnswer find_leniently(std::string_view text, std::string_view gold, const Sample& sample, const LenientOptions& options) {
+LenientAnswer find_leniently(std::string_view text, std::string_view gold, const Sample& sample,
+                             const LenientOptions& options) {
   std::string seen = window(text);
   if (auto number = whole_number(gold)) return read_number(seen, *number, options);
   if (auto letter = whole_letter(gold)) return read_letter(seen, *letter, sample, options);

@@ -12,7 +12,7 @@ namespace qeval {
 struct LenientAnswer {
   bool found = false;
   bool right = false;
-  std::string text;   // as read
+  std::string text;  // as read
 };
 
 struct LenientOptions {
@@ -21,10 +21,11 @@ struct LenientOptions {
   bool without_marker = true;
 };
 
-// Looks for the last marked answer: "#### x", "answer is x", "Answer: x", \boxed{x}. A gold that is a number is compared
-// as one ($, thousands separators, units and a final period ignored), a gold that is a letter also through the text of
-// its choice, any other by its words. Reads the first and last 64 KiB of `text` only, in linear time.
-LenientAnswer find_leniently(std::string_view text, std::string_view gold, const Sample& sample, const LenientOptions& options);
+// Looks for the last marked answer: "#### x", "answer is x", "Answer: x", \boxed{x}. A gold that is a number is
+// compared as one ($, thousands separators, units and a final period ignored), a gold that is a letter also through the
+// text of its choice, any other by its words. Reads the first and last 64 KiB of `text` only, in linear time.
+LenientAnswer find_leniently(std::string_view text, std::string_view gold, const Sample& sample,
+                             const LenientOptions& options);
 
 // Whether an extracted value is the gold in another form: "$1,234.00" and "1234", "(b)" and "B".
 bool same_value(std::string_view extracted, std::string_view gold);

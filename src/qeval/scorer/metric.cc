@@ -30,29 +30,40 @@ constexpr Known kKnown[] = {
     {"likelihood", OutputType::multiple_choice, MetricKind::likelihood, Aggregation::mean, true},
     {"acc", OutputType::loglikelihood, MetricKind::greedy, Aggregation::mean, true},
     {"perplexity", OutputType::loglikelihood, MetricKind::perplexity, Aggregation::perplexity, false},
-    {"word_perplexity", OutputType::loglikelihood_rolling, MetricKind::word_perplexity, Aggregation::weighted_perplexity, false},
-    {"byte_perplexity", OutputType::loglikelihood_rolling, MetricKind::byte_perplexity, Aggregation::weighted_perplexity, false},
+    {"word_perplexity", OutputType::loglikelihood_rolling, MetricKind::word_perplexity,
+     Aggregation::weighted_perplexity, false},
+    {"byte_perplexity", OutputType::loglikelihood_rolling, MetricKind::byte_perplexity,
+     Aggregation::weighted_perplexity, false},
     {"bits_per_byte", OutputType::loglikelihood_rolling, MetricKind::bits_per_byte, Aggregation::bits_per_byte, false},
     {"exact_match", OutputType::generate_until, MetricKind::exact_match, Aggregation::mean, true},
 };
 
 std::vector<std::string> defaults(OutputType type) {
   switch (type) {
-    case OutputType::multiple_choice: return {"acc", "acc_norm"};
-    case OutputType::loglikelihood: return {"perplexity", "acc"};
-    case OutputType::loglikelihood_rolling: return {"word_perplexity", "byte_perplexity", "bits_per_byte"};
-    case OutputType::generate_until: return {"exact_match"};
+    case OutputType::multiple_choice:
+      return {"acc", "acc_norm"};
+    case OutputType::loglikelihood:
+      return {"perplexity", "acc"};
+    case OutputType::loglikelihood_rolling:
+      return {"word_perplexity", "byte_perplexity", "bits_per_byte"};
+    case OutputType::generate_until:
+      return {"exact_match"};
   }
   return {};
 }
 
 std::optional<Aggregation> aggregation_from(const std::string& name) {
-  static const std::pair<const char*, Aggregation> names[] = {
-      {"mean", Aggregation::mean}, {"nanmean", Aggregation::nanmean}, {"median", Aggregation::median},
-      {"perplexity", Aggregation::perplexity}, {"weighted_perplexity", Aggregation::weighted_perplexity},
-      {"bits_per_byte", Aggregation::bits_per_byte}, {"f1", Aggregation::f1},
-      {"matthews_corrcoef", Aggregation::matthews_corrcoef}, {"mcc", Aggregation::matthews_corrcoef},
-      {"brier_score", Aggregation::mean}, {"bypass", Aggregation::bypass}};
+  static const std::pair<const char*, Aggregation> names[] = {{"mean", Aggregation::mean},
+                                                              {"nanmean", Aggregation::nanmean},
+                                                              {"median", Aggregation::median},
+                                                              {"perplexity", Aggregation::perplexity},
+                                                              {"weighted_perplexity", Aggregation::weighted_perplexity},
+                                                              {"bits_per_byte", Aggregation::bits_per_byte},
+                                                              {"f1", Aggregation::f1},
+                                                              {"matthews_corrcoef", Aggregation::matthews_corrcoef},
+                                                              {"mcc", Aggregation::matthews_corrcoef},
+                                                              {"brier_score", Aggregation::mean},
+                                                              {"bypass", Aggregation::bypass}};
   for (const auto& [text, value] : names)
     if (name == text) return value;
   return std::nullopt;
@@ -60,14 +71,18 @@ std::optional<Aggregation> aggregation_from(const std::string& name) {
 
 // The aggregation reads what the metric stores per doc: pairs, weighted sums or plain values.
 bool fits(MetricKind kind, Aggregation aggregation) {
-  bool weighted = kind == MetricKind::word_perplexity || kind == MetricKind::byte_perplexity || kind == MetricKind::bits_per_byte;
+  bool weighted =
+      kind == MetricKind::word_perplexity || kind == MetricKind::byte_perplexity || kind == MetricKind::bits_per_byte;
   bool pairs = kind == MetricKind::f1 || kind == MetricKind::mcc;
   switch (aggregation) {
     case Aggregation::weighted_perplexity:
-    case Aggregation::bits_per_byte: return weighted;
+    case Aggregation::bits_per_byte:
+      return weighted;
     case Aggregation::f1:
-    case Aggregation::matthews_corrcoef: return pairs;
-    default: return true;
+    case Aggregation::matthews_corrcoef:
+      return pairs;
+    default:
+      return true;
   }
 }
 
@@ -82,7 +97,8 @@ std::optional<int64_t> pass_k(const std::string& name) {
     if (name.compare(0, prefix.size(), prefix) != 0) continue;
     std::string rest = name.substr(prefix.size());
     if (rest == "k") return 0;
-    if (!rest.empty() && rest.size() < 7 && std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    if (!rest.empty() && rest.size() < 7 &&
+        std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; }))
       return std::stoll(rest);
   }
   return std::nullopt;
@@ -91,17 +107,22 @@ std::optional<int64_t> pass_k(const std::string& name) {
 Result<std::vector<int64_t>> wanted_ks(StepArguments& arguments, int64_t named) {
   Json given = arguments.any("k");
   std::vector<int64_t> ks;
-  if (named > 0) ks.push_back(named);
-  else if (given.is_null()) ks.push_back(1);
-  else if (given.is_number_integer()) ks.push_back(given.get<int64_t>());
-  else if (given.is_array() && !given.empty() && std::all_of(given.begin(), given.end(), [](const Json& k) { return k.is_number_integer(); }))
+  if (named > 0)
+    ks.push_back(named);
+  else if (given.is_null())
+    ks.push_back(1);
+  else if (given.is_number_integer())
+    ks.push_back(given.get<int64_t>());
+  else if (given.is_array() && !given.empty() &&
+           std::all_of(given.begin(), given.end(), [](const Json& k) { return k.is_number_integer(); }))
     for (const Json& k : given) ks.push_back(k.get<int64_t>());
-  else return fail(arguments.wrong("k", "a whole number or a list of them"));
+  else
+    return fail(arguments.wrong("k", "a whole number or a list of them"));
   return ks;
 }
 
-Status add_pass_at_k(const MetricSpec& wanted, const TaskSpec& spec, int64_t named, const std::string& place, const Metric& base,
-                     std::vector<Metric>& out) {
+Status add_pass_at_k(const MetricSpec& wanted, const TaskSpec& spec, int64_t named, const std::string& place,
+                     const Metric& base, std::vector<Metric>& out) {
   if (spec.scoring.scorer != "python_tests")
     return bad_input(place + ": needs the scorer python_tests, which this task does not use");
   StepArguments arguments(wanted.options, place);

@@ -13,15 +13,36 @@
 namespace qeval {
 
 enum class MetricKind {
-  acc, acc_norm, acc_bytes, acc_mutual_info, mc2, choice_exact_match, f1, mcc, brier_score, likelihood,  // multiple choice
-  greedy, perplexity,                               // loglikelihood
-  word_perplexity, byte_perplexity, bits_per_byte,  // loglikelihood_rolling
-  exact_match, pass_at_k,                           // generate_until
+  acc,
+  acc_norm,
+  acc_bytes,
+  acc_mutual_info,
+  mc2,
+  choice_exact_match,
+  f1,
+  mcc,
+  brier_score,
+  likelihood,  // multiple choice
+  greedy,
+  perplexity,  // loglikelihood
+  word_perplexity,
+  byte_perplexity,
+  bits_per_byte,  // loglikelihood_rolling
+  exact_match,
+  pass_at_k,  // generate_until
   bypass,
 };
 
 enum class Aggregation {
-  mean, nanmean, median, perplexity, weighted_perplexity, bits_per_byte, f1, matthews_corrcoef, bypass,
+  mean,
+  nanmean,
+  median,
+  perplexity,
+  weighted_perplexity,
+  bits_per_byte,
+  f1,
+  matthews_corrcoef,
+  bypass,
 };
 
 // One number of a task, as its results name it.
@@ -44,7 +65,7 @@ struct ChoiceScore {
   int prediction_norm = 0;  // divided by code points
   bool degenerate = false;  // all equal or not finite: no ranking
   std::vector<std::pair<std::string, double>> metrics;
-  Json pairs;               // of f1 and mcc: {name: [gold, prediction]}, null where neither is asked
+  Json pairs;  // of f1 and mcc: {name: [gold, prediction]}, null where neither is asked
 };
 // `conditional` aligned with the choices; `unconditional` too, or empty. Both finished responses.
 //   acc = argmax(ll); acc_norm = argmax(ll / code points of the choice); acc_bytes = argmax(ll / UTF-8 bytes);

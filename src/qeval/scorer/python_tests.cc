@@ -22,21 +22,29 @@ bool says_unterminated(std::string_view detail) {
 
 // Python's words for a program that ends too early.
 bool says_unfinished(std::string_view detail) {
-  return contains(detail, "unexpected EOF") || contains(detail, "was never closed") || contains(detail, "triple-quoted") ||
-         contains(detail, "expected an indented block") || contains(detail, "expected 'except' or 'finally'");
+  return contains(detail, "unexpected EOF") || contains(detail, "was never closed") ||
+         contains(detail, "triple-quoted") || contains(detail, "expected an indented block") ||
+         contains(detail, "expected 'except' or 'finally'");
 }
 
 FailureClass class_of(SandboxVerdict verdict) {
   switch (verdict) {
-    case SandboxVerdict::passed: return FailureClass::correct;
-    case SandboxVerdict::failed: return FailureClass::test_failed;
+    case SandboxVerdict::passed:
+      return FailureClass::correct;
+    case SandboxVerdict::failed:
+      return FailureClass::test_failed;
     case SandboxVerdict::runtime_error:
     case SandboxVerdict::output_limit:
-    case SandboxVerdict::exited: return FailureClass::runtime_error;
-    case SandboxVerdict::syntax_error: return FailureClass::syntax_error;
-    case SandboxVerdict::time_out: return FailureClass::time_out;
-    case SandboxVerdict::memory_limit: return FailureClass::memory_limit;
-    case SandboxVerdict::infrastructure: return FailureClass::sandbox_failure;
+    case SandboxVerdict::exited:
+      return FailureClass::runtime_error;
+    case SandboxVerdict::syntax_error:
+      return FailureClass::syntax_error;
+    case SandboxVerdict::time_out:
+      return FailureClass::time_out;
+    case SandboxVerdict::memory_limit:
+      return FailureClass::memory_limit;
+    case SandboxVerdict::infrastructure:
+      return FailureClass::sandbox_failure;
   }
   return FailureClass::sandbox_failure;
 }
@@ -54,9 +62,10 @@ struct Hook {
 
 // What the custom filters of lm-eval's code tasks do.
 Hook hook_of(const FilterStep& step, bool mbpp) {
-  std::string name = step.arguments.is_object() && step.arguments.contains("filter_fn")
-                         ? json_string(step.arguments["filter_fn"], "!function", json_string(step.arguments, "filter_fn"))
-                         : "";
+  std::string name =
+      step.arguments.is_object() && step.arguments.contains("filter_fn")
+          ? json_string(step.arguments["filter_fn"], "!function", json_string(step.arguments, "filter_fn"))
+          : "";
   if (contains(name, "build_predictions_instruct")) return {CodeExtract::fence_cut, true};
   if (contains(name, "extract_code_blocks")) return {CodeExtract::first_fence, false};
   return mbpp ? Hook{CodeExtract::first_fence, false} : Hook{CodeExtract::raw, true};
@@ -90,9 +99,13 @@ Result<PythonTests> PythonTests::compile(const TaskSpec& spec, const std::vector
     FilterPipeline rest{wanted.name, {}};
     Hook hook;
     for (const FilterStep& step : wanted.steps) {
-      if (step.function == "custom") hook = hook_of(step, mbpp);
-      else if (step.function != "take_first" || spec.repeats == 1) rest.steps.push_back(step);
-      else return bad_input(fmt::format("{}: filter_list: {}: take_first would drop repeats that pass@k needs", file, wanted.name));
+      if (step.function == "custom")
+        hook = hook_of(step, mbpp);
+      else if (step.function != "take_first" || spec.repeats == 1)
+        rest.steps.push_back(step);
+      else
+        return bad_input(
+            fmt::format("{}: filter_list: {}: take_first would drop repeats that pass@k needs", file, wanted.name));
     }
     pipeline.has_before = !rest.steps.empty();
     QEVAL_TRY(pipeline.before, FilterChain::compile(rest, spec));
@@ -128,7 +141,8 @@ bool PythonTests::hides_code(const Pipeline& pipeline, const Sample& sample, con
   return false;
 }
 
-PythonTests::Attempt PythonTests::attempt(const Pipeline& pipeline, const Sample& sample, const Response& response) const {
+PythonTests::Attempt PythonTests::attempt(const Pipeline& pipeline, const Sample& sample,
+                                          const Response& response) const {
   Answer answer = prepare_answer(response, scoring_, sample);
   Attempt out;
   out.answer = answer.text;
@@ -156,7 +170,8 @@ PythonTests::Attempt PythonTests::attempt(const Pipeline& pipeline, const Sample
     return set(answer.cut_by_stop ? FailureClass::stopped_mid_answer : FailureClass::empty_or_refusal, "empty answer");
   }
   if (answer.cut_by_length) return set(FailureClass::truncated, "cut by the token limit");
-  if (hides_code(pipeline, sample, out)) return set(FailureClass::code_fence, "right or valid without the text around it");
+  if (hides_code(pipeline, sample, out))
+    return set(FailureClass::code_fence, "right or valid without the text around it");
   if (is_refusal(answer.text)) return set(FailureClass::empty_or_refusal, "declines");
   if (is_blank(extracted)) return set(FailureClass::no_answer, "no code found in the answer");
   if (verdict != SandboxVerdict::syntax_error) return out;
@@ -165,7 +180,8 @@ PythonTests::Attempt PythonTests::attempt(const Pipeline& pipeline, const Sample
   return out;
 }
 
-Score PythonTests::score_pipeline(const Pipeline& pipeline, const Sample& sample, const std::vector<Response>& responses) const {
+Score PythonTests::score_pipeline(const Pipeline& pipeline, const Sample& sample,
+                                  const std::vector<Response>& responses) const {
   Score out;
   out.filter = pipeline.name;
   out.details = {{"backend", sandbox_->backend()}, {"verdicts", Json::array()}};
@@ -186,7 +202,8 @@ Score PythonTests::score_pipeline(const Pipeline& pipeline, const Sample& sample
   if (broken) return out;
   for (const Metric& metric : metrics_)
     if (metric.kind == MetricKind::pass_at_k)
-      if (double value = pass_at_k(n, passed, metric.k); std::isfinite(value)) out.metrics.emplace_back(metric.name, value);
+      if (double value = pass_at_k(n, passed, metric.k); std::isfinite(value))
+        out.metrics.emplace_back(metric.name, value);
   return out;
 }
 

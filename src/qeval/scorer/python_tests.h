@@ -15,11 +15,11 @@
 namespace qeval {
 
 // Scores answers that are Python by running them with the doc's tests (humaneval, mbpp).
-// scorer_options: {"extract": "raw" | "fence_cut" | "first_fence", "prepend_prompt": bool, "timeout_s": 3.0}; extract and
-// prepend_prompt default to what the pipeline's custom filter of that task does in lm-eval.
-// program = (doc["prompt"] if prepend_prompt) + code + "\n" + target; sample.target is the test program. Line ends are
-// left as they are: Python reads CRLF.
-// pass@k over the repeats; the class is that of the first repeat, unless all pass. Classes beside text_class.h's:
+// scorer_options: {"extract": "raw" | "fence_cut" | "first_fence", "prepend_prompt": bool, "timeout_s": 3.0}; extract
+// and prepend_prompt default to what the pipeline's custom filter of that task does in lm-eval. program =
+// (doc["prompt"] if prepend_prompt) + code + "\n" + target; sample.target is the test program. Line ends are left as
+// they are: Python reads CRLF. pass@k over the repeats; the class is that of the first repeat, unless all pass. Classes
+// beside text_class.h's:
 //   passed correct · failed test_failed · runtime_error, output_limit, exited runtime_error · time_out · memory_limit ·
 //   infrastructure sandbox_failure (no metric);
 //   of an answer that did not pass and was cut by the token limit: truncated (time and memory keep their class);
@@ -35,7 +35,7 @@ class PythonTests {
  private:
   struct Pipeline {
     std::string name;
-    FilterChain before;       // the steps beside the code hook; identity where there are none
+    FilterChain before;  // the steps beside the code hook; identity where there are none
     bool has_before = false;
     CodeExtract extract = CodeExtract::raw;
     bool prepend_prompt = false;

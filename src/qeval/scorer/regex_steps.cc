@@ -13,8 +13,8 @@ namespace {
 constexpr const char* kDefaultPattern = R"(#### (\-?[0-9\.\,]+))";
 constexpr const char* kDefaultFallback = "[invalid]";
 
-// The group_select-th match, negative from the end: whole, or its one group, or the first non-empty of several; stripped.
-// nullopt: no such match, or all of several groups empty.
+// The group_select-th match, negative from the end: whole, or its one group, or the first non-empty of several;
+// stripped. nullopt: no such match, or all of several groups empty.
 Result<std::optional<std::string>> select(const Regex& regex, int64_t group_select, std::string_view text) {
   QEVAL_TRY(auto matches, regex.findall(text));
   int64_t n = static_cast<int64_t>(matches.size());
@@ -27,7 +27,8 @@ Result<std::optional<std::string>> select(const Regex& regex, int64_t group_sele
 }
 
 // As select; a pattern that gives up is noted and counts as no match.
-std::optional<std::string> select_or_note(const Regex& regex, int64_t group_select, std::string_view text, Filtered& state) {
+std::optional<std::string> select_or_note(const Regex& regex, int64_t group_select, std::string_view text,
+                                          Filtered& state) {
   auto found = select(regex, group_select, text);
   if (found) return *found;
   state.note = "the filter's pattern gave up: " + found.error().message;

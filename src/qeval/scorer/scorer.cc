@@ -48,13 +48,17 @@ const double* value_of(const Score& score, const std::string& metric) {
 class BaseScorer : public Scorer {
  public:
   BaseScorer(const TaskSpec& spec, std::vector<Metric> metrics)
-      : scoring_(spec.scoring), metrics_(std::move(metrics)), filters_(filter_names(spec)), primary_(primary_metric(spec).first) {}
+      : scoring_(spec.scoring),
+        metrics_(std::move(metrics)),
+        filters_(filter_names(spec)),
+        primary_(primary_metric(spec).first) {}
   std::string backend() const override { return ""; }
   std::vector<Score> score(const Sample& sample, const std::vector<Response>& responses) const override {
     std::string fault = engine_fault(responses);
     if (fault.empty() && responses.size() < std::max<size_t>(1, sample.requests.size()))
-      fault = fmt::format("{} of {} responses are missing", std::max<size_t>(1, sample.requests.size()) - responses.size(),
-                          std::max<size_t>(1, sample.requests.size()));
+      fault =
+          fmt::format("{} of {} responses are missing", std::max<size_t>(1, sample.requests.size()) - responses.size(),
+                      std::max<size_t>(1, sample.requests.size()));
     if (!fault.empty()) return for_each_filter(filters_, engine_failure(fault));
     return score_answered(sample, responses);
   }
@@ -74,7 +78,8 @@ class ChoiceScorer : public BaseScorer {
 
  private:
   std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    size_t n = sample.choices.empty() || sample.choices.size() > responses.size() ? responses.size() : sample.choices.size();
+    size_t n =
+        sample.choices.empty() || sample.choices.size() > responses.size() ? responses.size() : sample.choices.size();
     auto middle = responses.begin() + static_cast<ptrdiff_t>(n);
     std::vector<Response> conditional(responses.begin(), middle), rest(middle, responses.end());
     bool wants_mutual = std::any_of(metrics_.begin(), metrics_.end(),
@@ -87,7 +92,8 @@ class ChoiceScorer : public BaseScorer {
     out.details = {{"prediction", choice.prediction}, {"prediction_norm", choice.prediction_norm}};
     if (!choice.pairs.is_null()) out.details["pairs"] = std::move(choice.pairs);
     int shown = primary_ == "acc_norm" ? choice.prediction_norm : choice.prediction;
-    if (shown >= 0 && static_cast<size_t>(shown) < sample.choices.size()) out.extracted = sample.choices[static_cast<size_t>(shown)];
+    if (shown >= 0 && static_cast<size_t>(shown) < sample.choices.size())
+      out.extracted = sample.choices[static_cast<size_t>(shown)];
     const double* primary = value_of(out, primary_);
     out.failure_class = primary && *primary > 0.5 ? FailureClass::correct : FailureClass::wrong_answer;
     if (choice.degenerate) {
@@ -122,7 +128,8 @@ class LikelihoodScorer : public BaseScorer {
       return for_each_filter(filters_, out);
     }
     const auto* text = sample.requests.empty() ? nullptr : std::get_if<std::string>(&sample.requests[0].prompt);
-    std::string_view counted = sample.target.empty() && text ? std::string_view(*text) : std::string_view(sample.target);
+    std::string_view counted =
+        sample.target.empty() && text ? std::string_view(*text) : std::string_view(sample.target);
     for (const Metric& metric : metrics_) add(metric, ll, response.is_greedy, counted, out);
     return for_each_filter(filters_, out);
   }
@@ -168,7 +175,8 @@ class TextScorer : public BaseScorer {
   }
 
   // Share of the values that equal any reference; one value without repeats.
-  static double exact_match(const Metric& metric, const Filtered& filtered, const std::vector<std::string>& references) {
+  static double exact_match(const Metric& metric, const Filtered& filtered,
+                            const std::vector<std::string>& references) {
     std::vector<std::string> wanted;
     for (const std::string& reference : references) wanted.push_back(metric.exact_match->normalised(reference));
     double hits = 0;
@@ -180,7 +188,8 @@ class TextScorer : public BaseScorer {
     return filtered.values.empty() ? 0 : hits / static_cast<double>(filtered.values.size());
   }
 
-  Score score_chain(const FilterChain& chain, const Sample& sample, const Answer& answer, const std::vector<std::string>& texts) const {
+  Score score_chain(const FilterChain& chain, const Sample& sample, const Answer& answer,
+                    const std::vector<std::string>& texts) const {
     Filtered filtered = chain.apply(texts, sample);
     std::vector<std::string> accepted = references(sample);
     Score out;
@@ -194,7 +203,8 @@ class TextScorer : public BaseScorer {
     }
     const double* primary = value_of(out, primary_);
     // Without a metric only the form can be judged.
-    bool correct = primary ? *primary >= 0.5 : !answer.cut_by_length && !answer.unfinished_thinking && !is_blank(answer.text);
+    bool correct =
+        primary ? *primary >= 0.5 : !answer.cut_by_length && !answer.unfinished_thinking && !is_blank(answer.text);
     ClassWithReason best;
     for (const std::string& reference : accepted) {
       std::string gold = simplify ? simplify->normalised(reference) : reference;
@@ -257,7 +267,8 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
     case OutputType::loglikelihood_rolling:
       QEVAL_CHECK(check_one_pipeline_of_choices(spec));
       return std::make_unique<LikelihoodScorer>(spec, std::move(metrics));
-    case OutputType::generate_until: break;
+    case OutputType::generate_until:
+      break;
   }
   if (spec.scoring.scorer == "python_tests") {
     QEVAL_TRY(PythonTests tests, PythonTests::compile(spec, metrics, sandbox));

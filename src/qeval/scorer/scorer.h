@@ -18,9 +18,9 @@ namespace qeval {
 inline constexpr int kScorerVersion = 1;
 
 // Scores samples of one task. Thread-safe: score() may run on several threads.
-// Classes of generated text: text_class.h; of code: python_tests.h. Multiple choice: degenerate where the log-likelihoods
-// are all equal or not finite, else correct or wrong_answer by the primary metric (of mc2: over one half).
-// loglikelihood: correct where the continuation is greedy. Rolling: correct, there is nothing to get wrong.
+// Classes of generated text: text_class.h; of code: python_tests.h. Multiple choice: degenerate where the
+// log-likelihoods are all equal or not finite, else correct or wrong_answer by the primary metric (of mc2: over one
+// half). loglikelihood: correct where the continuation is greedy. Rolling: correct, there is nothing to get wrong.
 // Score::details: "prediction", "prediction_norm" (multiple choice); "weighted": {metric: [nats, units]} (rolling);
 // "pairs": {metric: [gold, prediction]} (f1, mcc); "backend", "verdicts" (code); "engine_failure".
 class Scorer {
@@ -29,7 +29,7 @@ class Scorer {
   // One Score per filter pipeline, in the spec's order. `responses` aligned with sample.requests.
   // Never fails: infrastructure faults become engine_failure or sandbox_failure scores, which hold no metrics.
   virtual std::vector<Score> score(const Sample& sample, const std::vector<Response>& responses) const = 0;
-  virtual std::string backend() const = 0;   // sandbox back end, or ""
+  virtual std::string backend() const = 0;  // sandbox back end, or ""
 };
 
 // Compiles filters and metrics. Error (bad_input): file, key, what is not supported. `sandbox` may be null where the
@@ -47,7 +47,8 @@ std::vector<MetricSummary> summarise(const TaskSpec& spec, const std::vector<std
 // By filter, how often each class occurs, most frequent first (equal: lower number), with up to `n_examples` doc ids in
 // ascending order. `doc_ids` aligned with `scores`; empty = the index.
 std::map<std::string, std::vector<ClassCount>> class_counts(const std::vector<std::vector<Score>>& scores,
-                                                            const std::vector<int64_t>& doc_ids = {}, size_t n_examples = 5);
+                                                            const std::vector<int64_t>& doc_ids = {},
+                                                            size_t n_examples = 5);
 
 // {metric, filter} that stand for the task: the config's metadata primary_metric and primary_filter where given, else
 // acc_norm where listed or the first metric, and the first filter. {"", ""} where the metrics do not compile.

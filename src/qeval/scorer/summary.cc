@@ -17,13 +17,14 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // What one metric of one filter has to say about each scored doc.
 struct Column {
   std::vector<double> values;
-  std::vector<std::pair<double, double>> weighted;    // nats, units
-  std::vector<std::pair<int64_t, int64_t>> pairs;     // gold, prediction
+  std::vector<std::pair<double, double>> weighted;  // nats, units
+  std::vector<std::pair<int64_t, int64_t>> pairs;   // gold, prediction
   int64_t n_infrastructure = 0;
 };
 
 const Json* detail(const Score& score, const char* kind, const std::string& metric) {
-  if (!score.details.is_object() || !score.details.contains(kind) || !score.details[kind].contains(metric)) return nullptr;
+  if (!score.details.is_object() || !score.details.contains(kind) || !score.details[kind].contains(metric))
+    return nullptr;
   const Json& found = score.details[kind][metric];
   return found.is_array() && found.size() == 2 && found[0].is_number() && found[1].is_number() ? &found : nullptr;
 }
@@ -36,8 +37,10 @@ void add_score(const Score& score, const Metric& metric, Column& column) {
   for (const auto& [name, value] : score.metrics) {
     if (name != metric.name) continue;
     column.values.push_back(value);
-    if (const Json* w = detail(score, "weighted", name)) column.weighted.emplace_back((*w)[0].get<double>(), (*w)[1].get<double>());
-    if (const Json* p = detail(score, "pairs", name)) column.pairs.emplace_back((*p)[0].get<int64_t>(), (*p)[1].get<int64_t>());
+    if (const Json* w = detail(score, "weighted", name))
+      column.weighted.emplace_back((*w)[0].get<double>(), (*w)[1].get<double>());
+    if (const Json* p = detail(score, "pairs", name))
+      column.pairs.emplace_back((*p)[0].get<int64_t>(), (*p)[1].get<int64_t>());
     return;
   }
 }
@@ -77,13 +80,20 @@ std::vector<T> picked(const std::vector<T>& items, const std::vector<size_t>& in
 // Value on the docs of `indices`. Sums run over a fixed order already.
 double aggregate(Aggregation how, const Column& column, const std::vector<size_t>& indices) {
   switch (how) {
-    case Aggregation::median: return upper_median(picked(column.values, indices));
-    case Aggregation::perplexity: return std::exp(-plain_mean(picked(column.values, indices)));
-    case Aggregation::weighted_perplexity: return std::exp(-weighted_mean(picked(column.weighted, indices)));
-    case Aggregation::bits_per_byte: return -weighted_mean(picked(column.weighted, indices)) / std::log(2.0);
-    case Aggregation::f1: return f1_of_pairs(picked(column.pairs, indices));
-    case Aggregation::matthews_corrcoef: return matthews_of_pairs(picked(column.pairs, indices));
-    default: return plain_mean(picked(column.values, indices));
+    case Aggregation::median:
+      return upper_median(picked(column.values, indices));
+    case Aggregation::perplexity:
+      return std::exp(-plain_mean(picked(column.values, indices)));
+    case Aggregation::weighted_perplexity:
+      return std::exp(-weighted_mean(picked(column.weighted, indices)));
+    case Aggregation::bits_per_byte:
+      return -weighted_mean(picked(column.weighted, indices)) / std::log(2.0);
+    case Aggregation::f1:
+      return f1_of_pairs(picked(column.pairs, indices));
+    case Aggregation::matthews_corrcoef:
+      return matthews_of_pairs(picked(column.pairs, indices));
+    default:
+      return plain_mean(picked(column.values, indices));
   }
 }
 
@@ -104,8 +114,10 @@ void summarise_mean(const Column& column, MetricSummary& out) {
   out.is_proportion = !column.values.empty() && all_of_values(column, [](double v) { return v == 0 || v == 1; });
   Interval interval = normal_interval(out.value, out.stderr_value);
   double n = static_cast<double>(column.values.size());
-  if (out.is_proportion) interval = wilson_interval(static_cast<int64_t>(std::lround(out.value * n)), out.n);
-  else if (unit) interval = {std::max(0.0, interval.low), std::min(1.0, interval.high)};
+  if (out.is_proportion)
+    interval = wilson_interval(static_cast<int64_t>(std::lround(out.value * n)), out.n);
+  else if (unit)
+    interval = {std::max(0.0, interval.low), std::min(1.0, interval.high)};
   out.low = interval.low;
   out.high = interval.high;
   if (!unit) return;
@@ -122,7 +134,8 @@ void summarise_other(Aggregation how, const Column& column, MetricSummary& out) 
   if (n > 0) out.value = aggregate(how, column, all);
   if (out.n_infrastructure == 0) out.bound_low = out.bound_high = out.value;
   if (n < 2) return;
-  BootstrapResult result = bootstrap(n, [&](const std::vector<size_t>& indices) { return aggregate(how, column, indices); });
+  BootstrapResult result =
+      bootstrap(n, [&](const std::vector<size_t>& indices) { return aggregate(how, column, indices); });
   out.stderr_value = result.standard_error;
   out.low = result.interval.low;
   out.high = result.interval.high;
@@ -137,8 +150,10 @@ MetricSummary summarise_column(const std::string& filter, const Metric& metric, 
   out.n_infrastructure = column.n_infrastructure;
   out.value = out.stderr_value = out.low = out.high = out.bound_low = out.bound_high = kNaN;
   bool is_mean = metric.aggregation == Aggregation::mean || metric.aggregation == Aggregation::nanmean;
-  if (is_mean) summarise_mean(column, out);
-  else summarise_other(metric.aggregation, column, out);
+  if (is_mean)
+    summarise_mean(column, out);
+  else
+    summarise_other(metric.aggregation, column, out);
   return out;
 }
 
@@ -153,7 +168,8 @@ std::vector<MetricSummary> summarise(const TaskSpec& spec, const std::vector<std
   if (filters.empty()) filters.push_back("none");
   for (const std::string& filter : filters)
     for (const Metric& metric : *metrics)
-      if (metric.kind != MetricKind::bypass) out.push_back(summarise_column(filter, metric, column_of(filter, metric, scores)));
+      if (metric.kind != MetricKind::bypass)
+        out.push_back(summarise_column(filter, metric, column_of(filter, metric, scores)));
   return out;
 }
 
@@ -172,7 +188,8 @@ std::map<std::string, std::vector<ClassCount>> class_counts(const std::vector<st
       count.example_doc_ids = std::move(ids);
       out[filter].push_back(std::move(count));
     }
-    std::stable_sort(out[filter].begin(), out[filter].end(), [](const ClassCount& a, const ClassCount& b) { return a.n > b.n; });
+    std::stable_sort(out[filter].begin(), out[filter].end(),
+                     [](const ClassCount& a, const ClassCount& b) { return a.n > b.n; });
   }
   return out;
 }

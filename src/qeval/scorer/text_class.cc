@@ -11,7 +11,8 @@ bool looks_complete(std::string_view text) {
   std::string bare = py_rstrip(text.substr(text.size() > 256 ? text.size() - 256 : 0));
   if (bare.empty()) return false;
   char last = bare.back();
-  return (last >= '0' && last <= '9') || std::string_view(".!?)]}*`\"'$%").find(last) != std::string_view::npos || (last & 0x80);
+  return (last >= '0' && last <= '9') || std::string_view(".!?)]}*`\"'$%").find(last) != std::string_view::npos ||
+         (last & 0x80);
 }
 
 std::string shortened(std::string_view text) {
@@ -32,7 +33,8 @@ ClassWithReason classify_text(const TextVerdict& v) {
   LenientOptions options{.without_marker = !(v.selective && found) && !answer.cut_by_length};
   LenientAnswer lenient = find_leniently(answer.text, v.gold, v.sample, options);
   if (lenient.right)
-    return {FailureClass::wrong_format, "the text gives '" + shortened(lenient.text) + "', which the filter does not accept"};
+    return {FailureClass::wrong_format,
+            "the text gives '" + shortened(lenient.text) + "', which the filter does not accept"};
   if (answer.cut_by_length) return {FailureClass::truncated, "cut by the token limit"};
   bool nothing = v.selective ? !found : !lenient.found && (is_blank(answer.text) || has_definite_form(v.gold));
   if (answer.cut_by_stop && nothing && !looks_complete(answer.text))

@@ -14,9 +14,9 @@ namespace qeval {
 struct TextVerdict {
   const Answer& answer;
   const Filtered& filtered;
-  bool selective = false;       // the filter cuts an answer out (regex), rather than passing the text on
-  bool correct = false;         // by the primary metric
-  std::string_view gold;        // after the metric's own simplification
+  bool selective = false;  // the filter cuts an answer out (regex), rather than passing the text on
+  bool correct = false;    // by the primary metric
+  std::string_view gold;   // after the metric's own simplification
   const Sample& sample;
 };
 struct ClassWithReason {

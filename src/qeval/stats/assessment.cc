@@ -17,24 +17,42 @@ constexpr double kZ99 = 2.5758293035489004;
 // Completes "62 of 100 answers …".
 const char* phrase(FailureClass c) {
   switch (c) {
-    case FailureClass::correct: return "are right";
-    case FailureClass::wrong_answer: return "were read and are wrong";
-    case FailureClass::no_answer: return "hold nothing that the filter could extract";
-    case FailureClass::wrong_format: return "are right but in a form that the protocol's filter rejects";
-    case FailureClass::truncated: return "were cut by the token limit";
-    case FailureClass::stopped_mid_answer: return "were cut by a stop string before the answer was complete";
-    case FailureClass::empty_or_refusal: return "are empty or refuse";
-    case FailureClass::unfinished_thinking: return "never left the thinking part";
-    case FailureClass::syntax_error: return "are not valid Python";
-    case FailureClass::unterminated_string: return "end in an unterminated string literal";
-    case FailureClass::code_fence: return "wrap the code in Markdown fences or chat text that the protocol does not remove";
-    case FailureClass::runtime_error: return "raise an error when run";
-    case FailureClass::test_failed: return "run but fail their tests";
-    case FailureClass::time_out: return "ran out of time";
-    case FailureClass::memory_limit: return "ran out of memory";
-    case FailureClass::engine_failure: return "are missing because the engine failed";
-    case FailureClass::sandbox_failure: return "could not be run because the sandbox failed";
-    case FailureClass::degenerate: return "have log-likelihoods that cannot rank the choices (all equal or not finite)";
+    case FailureClass::correct:
+      return "are right";
+    case FailureClass::wrong_answer:
+      return "were read and are wrong";
+    case FailureClass::no_answer:
+      return "hold nothing that the filter could extract";
+    case FailureClass::wrong_format:
+      return "are right but in a form that the protocol's filter rejects";
+    case FailureClass::truncated:
+      return "were cut by the token limit";
+    case FailureClass::stopped_mid_answer:
+      return "were cut by a stop string before the answer was complete";
+    case FailureClass::empty_or_refusal:
+      return "are empty or refuse";
+    case FailureClass::unfinished_thinking:
+      return "never left the thinking part";
+    case FailureClass::syntax_error:
+      return "are not valid Python";
+    case FailureClass::unterminated_string:
+      return "end in an unterminated string literal";
+    case FailureClass::code_fence:
+      return "wrap the code in Markdown fences or chat text that the protocol does not remove";
+    case FailureClass::runtime_error:
+      return "raise an error when run";
+    case FailureClass::test_failed:
+      return "run but fail their tests";
+    case FailureClass::time_out:
+      return "ran out of time";
+    case FailureClass::memory_limit:
+      return "ran out of memory";
+    case FailureClass::engine_failure:
+      return "are missing because the engine failed";
+    case FailureClass::sandbox_failure:
+      return "could not be run because the sandbox failed";
+    case FailureClass::degenerate:
+      return "have log-likelihoods that cannot rank the choices (all equal or not finite)";
   }
   return "are of an unknown class";
 }
@@ -142,7 +160,8 @@ bool flag_degenerate(TaskSummary& summary, const std::vector<ClassCount>& classe
   int64_t n = count(classes, [](FailureClass c) { return c == FailureClass::degenerate; });
   int64_t scored = total(classes) - count(classes, is_infrastructure);
   if (n == 0 || static_cast<double>(n) <= kDegenerateLimit * static_cast<double>(scored)) return false;
-  summary.flags.push_back({"degenerate", fmt::format("{} of {} samples cannot be ranked: the value is not a score", n, scored),
+  summary.flags.push_back({"degenerate",
+                           fmt::format("{} of {} samples cannot be ranked: the value is not a score", n, scored),
                            fmt::format("{} of {} answers {}", n, scored, phrase(FailureClass::degenerate))});
   return true;
 }
@@ -161,7 +180,8 @@ void flag_suspect(TaskSummary& summary, const AssessmentInput& input, const std:
                        percent(low->value), low->source));
   }
   double share = format_share(classes);
-  if (share > kFormatLimit) flag(fmt::format("{} of the answers fail by form, over {}", percent(share), percent(kFormatLimit)));
+  if (share > kFormatLimit)
+    flag(fmt::format("{} of the answers fail by form, over {}", percent(share), percent(kFormatLimit)));
 }
 
 }  // namespace
@@ -203,10 +223,11 @@ void assess(TaskSummary& summary, const AssessmentInput& input) {
   bool agrees = in_line(*match.ours, match.published->value);
   summary.published = PublishedMatch{*match.published, agrees};
   if (agrees) return;
-  summary.flags.push_back({"out_of_line",
-                           fmt::format("{} against {} published under the same settings ({})", interval_text(*match.ours),
-                                       percent(match.published->value), match.published->source),
-                           likely_cause(classes)});
+  summary.flags.push_back(
+      {"out_of_line",
+       fmt::format("{} against {} published under the same settings ({})", interval_text(*match.ours),
+                   percent(match.published->value), match.published->source),
+       likely_cause(classes)});
 }
 
 }  // namespace qeval

@@ -10,10 +10,10 @@
 namespace qeval {
 
 struct AssessmentInput {
-  std::string hf_id;                       // of the weights actually loaded, "" = unknown
-  std::optional<double> chance;            // of the primary metric
-  std::vector<PublishedScore> published;   // all rows; matching is done here
-  std::string task_family;                 // TaskSpec::dataset_title; "" = only rows that name this very task
+  std::string hf_id;                      // of the weights actually loaded, "" = unknown
+  std::optional<double> chance;           // of the primary metric
+  std::vector<PublishedScore> published;  // all rows; matching is done here
+  std::string task_family;                // TaskSpec::dataset_title; "" = only rows that name this very task
 };
 
 // Fills summary.flags and summary.published: compares with the published score under matching settings (task, shots,

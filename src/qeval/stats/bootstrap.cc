@@ -37,7 +37,8 @@ BootstrapResult bootstrap(size_t n, const ResampleStatistic& statistic, const Bo
   std::vector<size_t> indices(n);
   std::vector<double> replicates;
   for (int i = 0; i < options.iterations; ++i) {
-    for (size_t& index : indices) index = std::min(n - 1, static_cast<size_t>(random.random() * static_cast<double>(n)));
+    for (size_t& index : indices)
+      index = std::min(n - 1, static_cast<size_t>(random.random() * static_cast<double>(n)));
     replicates.push_back(statistic(indices));
   }
   return summary(std::move(replicates), options.confidence);

@@ -9,8 +9,8 @@
 namespace qeval {
 
 struct BootstrapOptions {
-  int iterations = 1000;    // of resampling; the standard error's own relative error is about 1/sqrt(2·iterations)
-  uint64_t seed = 1234;     // the same seed gives the same result on every machine
+  int iterations = 1000;  // of resampling; the standard error's own relative error is about 1/sqrt(2·iterations)
+  uint64_t seed = 1234;   // the same seed gives the same result on every machine
   double confidence = 0.95;
 };
 struct BootstrapResult {

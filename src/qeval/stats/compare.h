@@ -6,13 +6,13 @@
 namespace qeval {
 
 // Two-sided exact McNemar test: of items on which two systems disagree, `only_a` are right in A alone, `only_b` in B
-// alone; p = min(1, 2·P(X <= min(only_a, only_b))), X ~ Binomial(only_a + only_b, 1/2). 1 where there is no discordance.
-// Source: McNemar (1947), Psychometrika 12:153, with the binomial in place of chi-square.
+// alone; p = min(1, 2·P(X <= min(only_a, only_b))), X ~ Binomial(only_a + only_b, 1/2). 1 where there is no
+// discordance. Source: McNemar (1947), Psychometrika 12:153, with the binomial in place of chi-square.
 double mcnemar_exact(int64_t only_a, int64_t only_b);
 
 struct PermutationResult {
-  double p_value = 1;        // two-sided
-  bool exact = false;        // every sign pattern was counted, not sampled
+  double p_value = 1;  // two-sided
+  bool exact = false;  // every sign pattern was counted, not sampled
 };
 // Paired sign-flip test of mean(differences) = 0: share of sign patterns whose |sum| reaches the observed one. All 2^m
 // patterns for m <= 16 non-zero differences, else `iterations` random ones and (hits + 1) / (iterations + 1).

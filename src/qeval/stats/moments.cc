@@ -85,8 +85,7 @@ double pass_at_k(int64_t n, int64_t c, int64_t k) {
 double pass_hat_k(int64_t n, int64_t c, int64_t k) {
   if (k < 1 || k > n || c < 0 || c > n) return kNaN;
   double all_right = 1;
-  for (int64_t i = 0; i < k; ++i)
-    all_right *= std::max(0.0, static_cast<double>(c - i)) / static_cast<double>(n - i);
+  for (int64_t i = 0; i < k; ++i) all_right *= std::max(0.0, static_cast<double>(c - i)) / static_cast<double>(n - i);
   return all_right;
 }
 

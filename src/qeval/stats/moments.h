@@ -8,9 +8,9 @@ namespace qeval {
 // All functions of this header give the same bits for any order of the same values (values are sorted before they are
 // summed), so a report does not depend on which response came back first. Empty input gives NaN.
 
-double sorted_sum(std::vector<double> values);          // compensated (Neumaier)
+double sorted_sum(std::vector<double> values);  // compensated (Neumaier)
 double mean(const std::vector<double>& values);
-double sample_sd(const std::vector<double>& values);    // divides by n-1; NaN for n < 2
+double sample_sd(const std::vector<double>& values);       // divides by n-1; NaN for n < 2
 double standard_error(const std::vector<double>& values);  // sample_sd / sqrt(n): lm-eval's stderr of a mean
 // Upper median, sorted[n / 2], as lm-eval takes it.
 double upper_median(std::vector<double> values);

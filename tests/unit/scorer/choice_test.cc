@@ -141,7 +141,7 @@ TEST(Likelihood, RollingCountsPythonWordsAndBytes) {
   TaskSpec spec = choice_task({});
   spec.scoring.output_type = OutputType::loglikelihood_rolling;
   Score score = score_of(spec, text_sample(" é a\n"), scored({-6}));
-  EXPECT_EQ(score.details["weighted"]["word_perplexity"], Json::array({-6.0, 4.0}));   // "", "é", "a", ""
+  EXPECT_EQ(score.details["weighted"]["word_perplexity"], Json::array({-6.0, 4.0}));  // "", "é", "a", ""
   EXPECT_EQ(score.details["weighted"]["byte_perplexity"], Json::array({-6.0, 6.0}));
   EXPECT_NEAR(metric_of(score, "bits_per_byte"), 1 / std::log(2.0), 1e-12);
   EXPECT_EQ(n_split_words("a\u00a0b"), 2);
@@ -157,11 +157,17 @@ TEST(Metrics, UnknownOnesAreErrorsThatNameFileMetricAndKey) {
     auto made = make_scorer(spec, nullptr);
     return made ? "" : made.error().message;
   };
-  EXPECT_NE(error({"bleu", "", true, {}}, OutputType::generate_until).find("tasks/x.yaml: metric_list: bleu: not supported"), std::string::npos);
+  EXPECT_NE(
+      error({"bleu", "", true, {}}, OutputType::generate_until).find("tasks/x.yaml: metric_list: bleu: not supported"),
+      std::string::npos);
   EXPECT_NE(error({"acc", "geometric", true, {}}, OutputType::multiple_choice).find("'geometric'"), std::string::npos);
-  EXPECT_NE(error({"acc", "weighted_perplexity", true, {}}, OutputType::multiple_choice).find("does not fit"), std::string::npos);
-  EXPECT_NE(error({"exact_match", "", true, {{"ignore_cases", true}}}, OutputType::generate_until).find("ignore_cases"), std::string::npos);
-  EXPECT_NE(error({"exact_match", "", true, {{"regexes_to_ignore", {"("}}}}, OutputType::generate_until).find("regexes_to_ignore"), std::string::npos);
+  EXPECT_NE(error({"acc", "weighted_perplexity", true, {}}, OutputType::multiple_choice).find("does not fit"),
+            std::string::npos);
+  EXPECT_NE(error({"exact_match", "", true, {{"ignore_cases", true}}}, OutputType::generate_until).find("ignore_cases"),
+            std::string::npos);
+  EXPECT_NE(error({"exact_match", "", true, {{"regexes_to_ignore", {"("}}}}, OutputType::generate_until)
+                .find("regexes_to_ignore"),
+            std::string::npos);
   EXPECT_NE(error({"pass@1", "", true, {}}, OutputType::generate_until).find("python_tests"), std::string::npos);
   EXPECT_EQ(error({"exact_match", "mean", true, {{"hf_evaluate", true}}}, OutputType::generate_until), "");
   TaskSpec spec = choice_task({"acc"});

@@ -15,7 +15,9 @@ inline TaskSpec code_task(const std::string& name) {
   spec.scoring.scorer = "python_tests";
   bool mbpp = name.find("mbpp") != std::string::npos, instruct = name.find("instruct") != std::string::npos;
   spec.scoring.scorer_options = {{"prepend_prompt", !mbpp},
-                                 {"extract", !instruct ? "raw" : mbpp ? "first_fence" : "fence_cut"},
+                                 {"extract", !instruct ? "raw"
+                                             : mbpp    ? "first_fence"
+                                                       : "fence_cut"},
                                  {"timeout_s", 3.0}};
   spec.scoring.metrics = {{mbpp ? "pass_at_1" : "pass@1", "mean", true, {}}};
   return spec;

@@ -14,8 +14,9 @@ namespace {
 TaskSpec task_named(const std::string& name) {
   if (name == "gsm8k") return gsm8k();
   if (name != "letters") return code_task(name);
-  return text_task({pipeline_from("remove_whitespace", {{{"function", "remove_whitespace"}}, {{"function", "take_first"}}})},
-                   {{"ignore_case", true}, {"ignore_punctuation", true}});
+  return text_task(
+      {pipeline_from("remove_whitespace", {{{"function", "remove_whitespace"}}, {{"function", "take_first"}}})},
+      {{"ignore_case", true}, {"ignore_punctuation", true}});
 }
 
 Score score_of(const Json& c, Sandbox& sandbox) {

@@ -21,7 +21,8 @@ TEST(Golden, FiltersAnswerAsLmEval) {
     sample.doc = c["doc"];
     Filtered ours = chain->apply(c["responses"].get<std::vector<std::string>>(), sample);
     Json result = ours.single ? ours.values.at(0) : Json(ours.values);
-    EXPECT_EQ(dump_json(result), dump_json(c["expected"])) << dump_json(c["steps"]) << "\n" << dump_json(c["responses"]);
+    EXPECT_EQ(dump_json(result), dump_json(c["expected"])) << dump_json(c["steps"]) << "\n"
+                                                           << dump_json(c["responses"]);
   }
 }
 
@@ -31,7 +32,8 @@ TEST(Golden, ExactMatchAnswersAsLmEval) {
   for (const Json& c : cases) {
     auto match = ExactMatch::compile(c["options"], "golden");
     ASSERT_TRUE(match) << match.error().message;
-    EXPECT_EQ(match->equal(c["prediction"].get<std::string>(), c["reference"].get<std::string>()), c["expected"] == 1.0) << dump_json(c);
+    EXPECT_EQ(match->equal(c["prediction"].get<std::string>(), c["reference"].get<std::string>()), c["expected"] == 1.0)
+        << dump_json(c);
   }
 }
 

@@ -52,8 +52,9 @@ TEST_P(ChoiceParity, AccAndAccNormOfEveryDoc) {
   EXPECT_DOUBLE_EQ(summary.at(0).value, acc / n);
   EXPECT_DOUBLE_EQ(summary.at(1).value, acc_norm / n);
 }
-INSTANTIATE_TEST_SUITE_P(Files, ChoiceParity, testing::Values("arc_challenge.samples.jsonl", "hellaswag.samples.jsonl",
-                                                              "arc_challenge_chat_template.samples.jsonl"));
+INSTANTIATE_TEST_SUITE_P(Files, ChoiceParity,
+                         testing::Values("arc_challenge.samples.jsonl", "hellaswag.samples.jsonl",
+                                         "arc_challenge_chat_template.samples.jsonl"));
 
 class TextParity : public testing::TestWithParam<const char*> {};
 TEST_P(TextParity, ExtractedAnswerAndExactMatchOfEveryDocAndFilter) {

@@ -55,18 +55,26 @@ TEST(PythonTests, LmEvalsOwnHooksMeanTheSame) {
   FakeSandbox sandbox;
   TaskSpec spec = code_task("humaneval_instruct");
   spec.scoring.scorer_options = Json::object();
-  spec.scoring.filters = {pipeline_from("create_test", {{{"function", "custom"}, {"filter_fn", {{"!function", "utils.build_predictions_instruct"}}}}})};
+  spec.scoring.filters = {pipeline_from(
+      "create_test", {{{"function", "custom"}, {"filter_fn", {{"!function", "utils.build_predictions_instruct"}}}}})};
   Score score = run(spec, sandbox, {answer("A```B")});
   EXPECT_EQ(sandbox.programs[0], "P\nA\nTESTS");
   EXPECT_EQ(score.filter, "create_test");
 }
 
 TEST(PythonTests, VerdictsBecomeClasses) {
-  struct Row { SandboxVerdict verdict; FailureClass expected; };
-  for (Row row : {Row{SandboxVerdict::passed, FailureClass::correct}, Row{SandboxVerdict::failed, FailureClass::test_failed},
-                  Row{SandboxVerdict::runtime_error, FailureClass::runtime_error}, Row{SandboxVerdict::syntax_error, FailureClass::syntax_error},
-                  Row{SandboxVerdict::time_out, FailureClass::time_out}, Row{SandboxVerdict::memory_limit, FailureClass::memory_limit},
-                  Row{SandboxVerdict::output_limit, FailureClass::runtime_error}, Row{SandboxVerdict::exited, FailureClass::runtime_error}}) {
+  struct Row {
+    SandboxVerdict verdict;
+    FailureClass expected;
+  };
+  for (Row row :
+       {Row{SandboxVerdict::passed, FailureClass::correct}, Row{SandboxVerdict::failed, FailureClass::test_failed},
+        Row{SandboxVerdict::runtime_error, FailureClass::runtime_error},
+        Row{SandboxVerdict::syntax_error, FailureClass::syntax_error},
+        Row{SandboxVerdict::time_out, FailureClass::time_out},
+        Row{SandboxVerdict::memory_limit, FailureClass::memory_limit},
+        Row{SandboxVerdict::output_limit, FailureClass::runtime_error},
+        Row{SandboxVerdict::exited, FailureClass::runtime_error}}) {
     FakeSandbox sandbox;
     sandbox.fallback.verdict = row.verdict;
     Score score = run(code_task("humaneval"), sandbox, {answer("    return 1")});
@@ -136,7 +144,8 @@ TEST(PythonTests, StopStringsAndThinkingAreCutFirst) {
 
 TEST(PythonTests, AStopStringInsideAStringIsNotTheModelsFault) {
   LocalPython python;
-  Score score = run(code_task("humaneval"), python, {answer("    text = '''", FinishReason::stop_string)}, {{"prompt", "def f():\n"}});
+  Score score = run(code_task("humaneval"), python, {answer("    text = '''", FinishReason::stop_string)},
+                    {{"prompt", "def f():\n"}});
   EXPECT_EQ(score.failure_class, FailureClass::stopped_mid_answer) << score.explanation;
 }
 

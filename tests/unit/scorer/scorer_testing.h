@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -49,16 +48,19 @@ inline TaskSpec text_task(std::vector<FilterPipeline> filters = {}, Json em_opti
 }
 
 inline const Json& gsm8k_options() {
-  static const Json options = {{"ignore_case", true}, {"ignore_punctuation", false},
-                               {"regexes_to_ignore", {",", "\\$", "(?s).*#### ", "\\.$"}}};
+  static const Json options = {
+      {"ignore_case", true}, {"ignore_punctuation", false}, {"regexes_to_ignore", {",", "\\$", "(?s).*#### ", "\\.$"}}};
   return options;
 }
 
 inline TaskSpec gsm8k() {
-  return text_task({pipeline_from("strict-match", {{{"function", "regex"}, {"regex_pattern", "#### (\\-?[0-9\\.\\,]+)"}}, {{"function", "take_first"}}}),
-                    pipeline_from("flexible-extract", {{{"function", "regex"}, {"group_select", -1}, {"regex_pattern", "(-?[$0-9.,]{2,})|(-?[0-9]+)"}},
-                                                       {{"function", "take_first"}}})},
-                   gsm8k_options());
+  return text_task(
+      {pipeline_from("strict-match", {{{"function", "regex"}, {"regex_pattern", "#### (\\-?[0-9\\.\\,]+)"}},
+                                      {{"function", "take_first"}}}),
+       pipeline_from("flexible-extract",
+                     {{{"function", "regex"}, {"group_select", -1}, {"regex_pattern", "(-?[$0-9.,]{2,})|(-?[0-9]+)"}},
+                      {{"function", "take_first"}}})},
+      gsm8k_options());
 }
 
 inline Sample text_sample(const std::string& target) {
@@ -97,9 +99,11 @@ class LocalPython : public Sandbox {
  private:
   static ProgramRun run_now(const std::string& program) {
     static int counter = 0;
-    std::string path = testing::TempDir() + "qeval_local_" + std::to_string(getpid()) + "_" + std::to_string(++counter) + ".py";
+    std::string path =
+        testing::TempDir() + "qeval_local_" + std::to_string(getpid()) + "_" + std::to_string(++counter) + ".py";
     std::ofstream(path, std::ios::binary) << program;
-    std::string command = "python3 -I -S " + std::string(QEVAL_SOURCE_DIR) + "/tests/unit/scorer/local_python.py " + path;
+    std::string command =
+        "python3 -I -S " + std::string(QEVAL_SOURCE_DIR) + "/tests/unit/scorer/local_python.py " + path;
     std::string output;
     FILE* pipe = popen(command.c_str(), "r");
     for (int c; pipe && (c = fgetc(pipe)) != EOF;) output += static_cast<char>(c);
@@ -109,17 +113,22 @@ class LocalPython : public Sandbox {
     size_t end = output.find('\n');
     std::string verdict = output.substr(0, end);
     out.detail = end == std::string::npos ? "" : output.substr(end + 1);
-    for (SandboxVerdict v : {SandboxVerdict::passed, SandboxVerdict::failed, SandboxVerdict::runtime_error, SandboxVerdict::syntax_error})
+    for (SandboxVerdict v :
+         {SandboxVerdict::passed, SandboxVerdict::failed, SandboxVerdict::runtime_error, SandboxVerdict::syntax_error})
       if (verdict == name_of(v)) out.verdict = v;
     return out;
   }
 
   static const char* name_of(SandboxVerdict v) {
     switch (v) {
-      case SandboxVerdict::passed: return "passed";
-      case SandboxVerdict::failed: return "failed";
-      case SandboxVerdict::runtime_error: return "runtime_error";
-      default: return "syntax_error";
+      case SandboxVerdict::passed:
+        return "passed";
+      case SandboxVerdict::failed:
+        return "failed";
+      case SandboxVerdict::runtime_error:
+        return "runtime_error";
+      default:
+        return "syntax_error";
     }
   }
 };

@@ -11,7 +11,8 @@
 namespace qeval {
 namespace {
 
-std::vector<Score> one(const std::string& metric, double value, FailureClass c = FailureClass::wrong_answer, Json details = {}) {
+std::vector<Score> one(const std::string& metric, double value, FailureClass c = FailureClass::wrong_answer,
+                       Json details = {}) {
   Score score;
   score.failure_class = c;
   score.metrics = {{metric, value}};
@@ -111,7 +112,10 @@ TEST(Summary, MedianF1AndMatthewsUseTheirOwnAggregation) {
   EXPECT_NEAR(s.at(1).value, 1.0 / 6, 1e-12);
   spec = task(OutputType::multiple_choice, {"brier_score"});
   spec.scoring.metrics[0].aggregation = "median";
-  EXPECT_EQ(summarise(spec, {one("brier_score", 3), one("brier_score", 1), one("brier_score", 2), one("brier_score", 9)})[0].value, 3);
+  EXPECT_EQ(
+      summarise(spec, {one("brier_score", 3), one("brier_score", 1), one("brier_score", 2), one("brier_score", 9)})[0]
+          .value,
+      3);
 }
 
 TEST(Summary, OrderOfSamplesNeverChangesABit) {

@@ -31,28 +31,31 @@ TEST_P(MathClasses, UnderBothFilters) {
 }
 
 using enum FailureClass;
-INSTANTIATE_TEST_SUITE_P(Answers, MathClasses, testing::Values(
-    MathCase{"strict", "x\n#### 1234", correct, correct},
-    MathCase{"separators", "#### $1,234", wrong_format, correct},
-    MathCase{"marker_only", "The answer is 1,234.", wrong_format, correct},
-    MathCase{"boxed", "So \\boxed{1234} eggs, as 2 of them show.", wrong_format, wrong_format},
-    MathCase{"decimals", "#### 1234.00", wrong_format, wrong_format},
-    MathCase{"units_after", "The answer is 1234 eggs. I used 3 steps.", wrong_format, wrong_format},
-    MathCase{"last_number", "In all she has 1234", wrong_format, correct},
-    MathCase{"wrong", "#### 99", wrong_answer, wrong_answer},
-    MathCase{"wrong_marked", "The answer is 99.", no_answer, wrong_answer},
-    MathCase{"strict_wrong_then_right", "#### 99\nThat is 1234 in total?", wrong_answer, correct},
-    MathCase{"no_number", "I would add them up.", no_answer, no_answer},
-    MathCase{"cut", "First she has 12 and then", truncated, truncated, FinishReason::length},
-    MathCase{"cut_after_marked", "The answer is 1234. Then also 7", wrong_format, wrong_format, FinishReason::length},
-    MathCase{"cut_on_a_number", "So 617 times 2 is 1234", truncated, correct, FinishReason::length},
-    MathCase{"stopped", "She first takes the", stopped_mid_answer, stopped_mid_answer, FinishReason::stop_string},
-    MathCase{"stopped_at_once", "", stopped_mid_answer, stopped_mid_answer, FinishReason::stop_string},
-    MathCase{"empty", "", empty_or_refusal, empty_or_refusal},
-    MathCase{"blank", " \n\n ", empty_or_refusal, empty_or_refusal},
-    MathCase{"empty_by_length", "", truncated, truncated, FinishReason::length},
-    MathCase{"refusal", "I’m sorry, but I can’t help with that.", empty_or_refusal, empty_or_refusal},
-    MathCase{"sorry_but_answers", "I'm sorry, the answer is 99.", no_answer, wrong_answer}),
+INSTANTIATE_TEST_SUITE_P(
+    Answers, MathClasses,
+    testing::Values(MathCase{"strict", "x\n#### 1234", correct, correct},
+                    MathCase{"separators", "#### $1,234", wrong_format, correct},
+                    MathCase{"marker_only", "The answer is 1,234.", wrong_format, correct},
+                    MathCase{"boxed", "So \\boxed{1234} eggs, as 2 of them show.", wrong_format, wrong_format},
+                    MathCase{"decimals", "#### 1234.00", wrong_format, wrong_format},
+                    MathCase{"units_after", "The answer is 1234 eggs. I used 3 steps.", wrong_format, wrong_format},
+                    MathCase{"last_number", "In all she has 1234", wrong_format, correct},
+                    MathCase{"wrong", "#### 99", wrong_answer, wrong_answer},
+                    MathCase{"wrong_marked", "The answer is 99.", no_answer, wrong_answer},
+                    MathCase{"strict_wrong_then_right", "#### 99\nThat is 1234 in total?", wrong_answer, correct},
+                    MathCase{"no_number", "I would add them up.", no_answer, no_answer},
+                    MathCase{"cut", "First she has 12 and then", truncated, truncated, FinishReason::length},
+                    MathCase{"cut_after_marked", "The answer is 1234. Then also 7", wrong_format, wrong_format,
+                             FinishReason::length},
+                    MathCase{"cut_on_a_number", "So 617 times 2 is 1234", truncated, correct, FinishReason::length},
+                    MathCase{"stopped", "She first takes the", stopped_mid_answer, stopped_mid_answer,
+                             FinishReason::stop_string},
+                    MathCase{"stopped_at_once", "", stopped_mid_answer, stopped_mid_answer, FinishReason::stop_string},
+                    MathCase{"empty", "", empty_or_refusal, empty_or_refusal},
+                    MathCase{"blank", " \n\n ", empty_or_refusal, empty_or_refusal},
+                    MathCase{"empty_by_length", "", truncated, truncated, FinishReason::length},
+                    MathCase{"refusal", "I’m sorry, but I can’t help with that.", empty_or_refusal, empty_or_refusal},
+                    MathCase{"sorry_but_answers", "I'm sorry, the answer is 99.", no_answer, wrong_answer}),
     [](const auto& param) { return param.param.name; });
 
 // A chat task that wants the letter alone, with the choices in the doc.
@@ -65,26 +68,32 @@ void PrintTo(const LetterCase& c, std::ostream* out) { *out << c.name; }
 class LetterClasses : public testing::TestWithParam<LetterCase> {};
 
 TEST_P(LetterClasses, WholeTextProtocol) {
-  TaskSpec spec = text_task({pipeline_from("remove_whitespace", {{{"function", "remove_whitespace"}}, {{"function", "take_first"}}})},
-                            {{"ignore_case", true}, {"ignore_punctuation", true}});
+  TaskSpec spec = text_task(
+      {pipeline_from("remove_whitespace", {{{"function", "remove_whitespace"}}, {{"function", "take_first"}}})},
+      {{"ignore_case", true}, {"ignore_punctuation", true}});
   Sample sample = text_sample("B");
-  sample.doc = {{"choices", {{"text", {"Planetary density will decrease.", "Planetary days will become shorter.", "Days get longer."}},
-                             {"label", {"A", "B", "C"}}}}};
+  sample.doc = {
+      {"choices",
+       {{"text", {"Planetary density will decrease.", "Planetary days will become shorter.", "Days get longer."}},
+        {"label", {"A", "B", "C"}}}}};
   Score score = scores_of(spec, sample, answer(GetParam().text))[0];
   EXPECT_STREQ(to_string(score.failure_class), to_string(GetParam().expected)) << score.explanation;
 }
 
-INSTANTIATE_TEST_SUITE_P(Answers, LetterClasses, testing::Values(
-    LetterCase{"letter", " B", correct}, LetterCase{"brackets", "(b).", correct},
-    LetterCase{"sentence", "The answer is (B).", wrong_format}, LetterCase{"bold", "The best answer is **B**, since days shrink.", wrong_format},
-    LetterCase{"option", "Answer: Option B", wrong_format}, LetterCase{"boxed", "\\boxed{\\text{B}}", wrong_format},
-    LetterCase{"with_text", "B. Planetary days will become shorter.", wrong_format},
-    LetterCase{"prose", "Since it spins faster, planetary days will become shorter.", wrong_format},
-    LetterCase{"prose_of_another", "Because of that the planetary density will decrease.", wrong_answer},
-    LetterCase{"other_letter", "The answer is (C).", wrong_answer}, LetterCase{"letter_c", "C", wrong_answer},
-    LetterCase{"two_choices_named", "Either planetary days will become shorter or days get longer.", no_answer},
-    LetterCase{"no_choice", "The impact is a rare event that astronomers like.", no_answer},
-    LetterCase{"refusal", "As an AI, I have no telescope.", empty_or_refusal}),
+INSTANTIATE_TEST_SUITE_P(
+    Answers, LetterClasses,
+    testing::Values(
+        LetterCase{"letter", " B", correct}, LetterCase{"brackets", "(b).", correct},
+        LetterCase{"sentence", "The answer is (B).", wrong_format},
+        LetterCase{"bold", "The best answer is **B**, since days shrink.", wrong_format},
+        LetterCase{"option", "Answer: Option B", wrong_format}, LetterCase{"boxed", "\\boxed{\\text{B}}", wrong_format},
+        LetterCase{"with_text", "B. Planetary days will become shorter.", wrong_format},
+        LetterCase{"prose", "Since it spins faster, planetary days will become shorter.", wrong_format},
+        LetterCase{"prose_of_another", "Because of that the planetary density will decrease.", wrong_answer},
+        LetterCase{"other_letter", "The answer is (C).", wrong_answer}, LetterCase{"letter_c", "C", wrong_answer},
+        LetterCase{"two_choices_named", "Either planetary days will become shorter or days get longer.", no_answer},
+        LetterCase{"no_choice", "The impact is a rare event that astronomers like.", no_answer},
+        LetterCase{"refusal", "As an AI, I have no telescope.", empty_or_refusal}),
     [](const auto& param) { return param.param.name; });
 
 TEST(Thinking, IsStrippedBeforeStopStringsAndFilters) {
@@ -102,7 +111,8 @@ TEST(Thinking, WithoutItsEndIsUnfinished) {
   TaskSpec spec = gsm8k();
   spec.scoring.think_end_token = "</think>";
   Sample sample = text_sample("#### 5");
-  EXPECT_EQ(scores_of(spec, sample, answer("<think>well, 9", FinishReason::length))[0].failure_class, unfinished_thinking);
+  EXPECT_EQ(scores_of(spec, sample, answer("<think>well, 9", FinishReason::length))[0].failure_class,
+            unfinished_thinking);
   EXPECT_EQ(scores_of(spec, sample, answer("well, 9", FinishReason::length))[0].failure_class, unfinished_thinking);
   EXPECT_EQ(scores_of(spec, sample, answer("well, 9"))[0].failure_class, no_answer);
   EXPECT_EQ(scores_of(gsm8k(), sample, answer("<think>well, 9"))[0].failure_class, unfinished_thinking);
@@ -133,7 +143,9 @@ TEST(ExactMatchScore, MajorityOfRepeatsIsScored) {
 }
 
 TEST(ExactMatchScore, InvalidUtf8IsReadAsReplacementCharacters) {
-  Score score = scores_of(text_task(), text_sample("a\uFFFDb"), answer("a\xff" "b"))[0];
+  Score score = scores_of(text_task(), text_sample("a\uFFFDb"),
+                          answer("a\xff"
+                                 "b"))[0];
   EXPECT_EQ(score.failure_class, correct);
 }
 

@@ -44,7 +44,9 @@ PublishedScore row(double value, int shots, const std::string& task = "gsm8k") {
   return p;
 }
 
-AssessmentInput input(std::vector<PublishedScore> rows) { return {"Qwen/Qwen2.5-7B-Instruct", {}, std::move(rows), "gsm8k"}; }
+AssessmentInput input(std::vector<PublishedScore> rows) {
+  return {"Qwen/Qwen2.5-7B-Instruct", {}, std::move(rows), "gsm8k"};
+}
 
 TEST(Assess, ScoreInLineWithItsPublishedRowHasNoFlag) {
   TaskSummary s = summary_of(78, 100, {{FailureClass::wrong_answer, 22, {}}});
@@ -64,10 +66,9 @@ TEST(Assess, ScoreOutOfLineNamesTheFormatFailureAsCause) {
 }
 
 TEST(Assess, OtherSettingsAreNotCompared) {
-  for (auto change : std::vector<void (*)(TaskSummary&)>{[](TaskSummary& s) { s.num_fewshot = 0; },
-                                                         [](TaskSummary& s) { s.chat_template = true; },
-                                                         [](TaskSummary& s) { s.task = "gsm8k_cot"; },
-                                                         [](TaskSummary& s) { s.metrics[0].metric = "other"; }}) {
+  for (auto change : std::vector<void (*)(TaskSummary&)>{
+           [](TaskSummary& s) { s.num_fewshot = 0; }, [](TaskSummary& s) { s.chat_template = true; },
+           [](TaskSummary& s) { s.task = "gsm8k_cot"; }, [](TaskSummary& s) { s.metrics[0].metric = "other"; }}) {
     TaskSummary s = summary_of(70, 100, {{FailureClass::wrong_answer, 30, {}}});
     change(s);
     assess(s, input({row(0.9, 5)}));
@@ -82,7 +83,10 @@ TEST(Assess, OtherSettingsAreNotCompared) {
 }
 
 TEST(Assess, AllZerosIsSuspectWithItsReason) {
-  struct Case { FailureClass c; const char* cause; };
+  struct Case {
+    FailureClass c;
+    const char* cause;
+  };
   for (Case c : {Case{FailureClass::unterminated_string, "100 of 100 answers end in an unterminated string literal"},
                  Case{FailureClass::code_fence, "Markdown fences or chat text"},
                  Case{FailureClass::wrong_format, "in a form that the protocol's filter rejects"},

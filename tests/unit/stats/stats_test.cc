@@ -145,7 +145,10 @@ TEST(Compare, HolmAgreesWithTheDefinition) {
 }
 
 TEST(Compare, SmallestDetectableGapGivesTheKnownFigures) {
-  struct Row { int64_t n; double points; };
+  struct Row {
+    int64_t n;
+    double points;
+  };
   for (Row row : {Row{80, 14.0}, Row{164, 9.8}, Row{500, 5.6}, Row{1319, 3.4}, Row{3491, 2.1}})
     EXPECT_EQ(std::round(1000 * smallest_detectable_gap(row.n)) / 10, row.points) << row.n;
 }
