@@ -1,16 +1,18 @@
 #include "qeval/os/process_info.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <string>
+
+#include "qeval/os/unique_fd.h"
 
 namespace qeval {
 namespace {
@@ -21,10 +23,18 @@ struct Stat {
   int n_threads = 0;
 };
 
+// "" where the process is gone, which may happen between open and read: a file stream throws there.
+std::string read_proc(pid_t pid, const char* name) {
+  UniqueFd file(open(fmt::format("/proc/{}/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  std::string out;
+  char buffer[4096];
+  for (ssize_t n; file && (n = read(file.get(), buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<size_t>(n));
+  return out;
+}
+
 // proc(5), /proc/PID/stat. The name in parentheses may itself hold spaces and parentheses.
 std::optional<Stat> read_stat(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::string text = read_proc(pid, "stat");
   size_t close = text.rfind(')');
   if (close == std::string::npos) return std::nullopt;
   std::istringstream fields(text.substr(close + 1));
@@ -41,9 +51,8 @@ std::optional<Stat> read_stat(pid_t pid) {
 }
 
 void add_memory(pid_t pid, ProcessUsage& usage) {
-  std::ifstream file(fmt::format("/proc/{}/status", pid));
-  std::string line;
-  while (std::getline(file, line)) {
+  std::istringstream lines(read_proc(pid, "status"));
+  for (std::string line; std::getline(lines, line);) {
     auto kib = [&](const char* key) -> int64_t {
       if (line.rfind(key, 0) != 0) return 0;
       return std::strtoll(line.c_str() + std::char_traits<char>::length(key), nullptr, 10) * 1024;

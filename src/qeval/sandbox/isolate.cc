@@ -156,9 +156,9 @@ bool restrict_files(const std::vector<std::string>& readable, const std::vector<
 }
 
 bool drop_privileges(bool is_root, uid_t user) {
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);  // refused to ordinary users, who have none to drop
   if (is_root) {
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
-      prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
     // Not the libc functions: those would also change the other threads, which this process no longer has.
     if (syscall(SYS_setgroups, 0, nullptr) != 0) return child_failed("setgroups");
     if (syscall(SYS_setresgid, user, user, user) != 0) return child_failed("setresgid");

@@ -71,7 +71,7 @@ Prepared prepare(const LaunchPlan& plan, const std::string& work_dir, uid_t user
   p.plan = &plan;
   p.work_dir = work_dir;
   p.user = user;
-  p.is_root = geteuid() == 0;
+  p.is_root = user != 0;
   if (plan.isolation == Isolation::namespaces) prepare_mounts(p);
   p.readable = plan.python.folders;
   p.readable.push_back(plan.python.executable);
@@ -133,7 +133,7 @@ bool isolate(const Prepared& p) {
   setsid();
   umask(022);
   if (arrange_descriptors(p) && isolate(p)) {
-    execve(p.plan->python.executable.c_str(), p.argv.data(), p.environment.data());
+    execve(p.plan->executable->c_str(), p.argv.data(), p.environment.data());
     child_failed("execve");
   }
   _exit(98);
@@ -145,19 +145,24 @@ Result<UniqueFd> above_ten(int fd, const char* what) {
   return out;
 }
 
+bool is_mapped(uid_t user) {
+  FILE* map = std::fopen("/proc/self/uid_map", "re");
+  unsigned long inside = 0, outside = 0, count = 0;
+  bool mapped = false;
+  while (map && std::fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3) mapped |= user >= inside && user - inside < count;
+  if (map) std::fclose(map);
+  return mapped;
+}
+
 }  // namespace
 
 uid_t unprivileged_user(unsigned index) {
+  if (geteuid() != 0) return 0;
   // Beyond every range that distributions hand out; a user namespace of a container may not map it.
   constexpr uid_t base = 0x70000000, nobody = 65534;
   uid_t wanted = base + (static_cast<uid_t>(getpid()) % 65536) * 256 + index % 256;
-  FILE* map = std::fopen("/proc/self/uid_map", "re");
-  if (!map) return nobody;
-  unsigned long inside = 0, outside = 0, count = 0;
-  bool mapped = false;
-  while (std::fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3) mapped |= wanted >= inside && wanted - inside < count;
-  std::fclose(map);
-  return mapped ? wanted : nobody;
+  if (is_mapped(wanted)) return wanted;
+  return is_mapped(nobody) ? nobody : 0;
 }
 
 Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const PythonInstallation& python) {
@@ -168,17 +173,15 @@ Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const Pytho
   plan.python = python;
   if (isolation == Isolation::landlock && landlock_version() == 0)
     return fail(ErrorKind::environment, "the kernel offers no Landlock (Linux 5.13 or newer, with landlock among its lsm=)");
+  plan.executable = std::make_shared<const std::string>(python.executable);
+  if (isolation == Isolation::none) return plan;
+  bool bounded = isolation == Isolation::namespaces;
+  QEVAL_TRY(plan.filter, build_seccomp_filter({plan.executable->c_str(), bounded, bounded}));
   return plan;
 }
 
 Result<Launched> launch(const LaunchPlan& plan, const std::string& work_dir, uid_t user) {
-  // The filter knows the address of the path that may be executed, and that is this plan's.
-  LaunchPlan own = plan;
-  if (own.isolation != Isolation::none) {
-    bool bounded = own.isolation == Isolation::namespaces;
-    QEVAL_TRY(own.filter, build_seccomp_filter({own.python.executable.c_str(), bounded, bounded}));
-  }
-  Prepared p = prepare(own, work_dir, user);
+  Prepared p = prepare(plan, work_dir, user);
   int sockets[2], pipes[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
     return fail(ErrorKind::environment, fmt::format("socketpair: {}", std::strerror(errno)));
@@ -196,12 +199,12 @@ Result<Launched> launch(const LaunchPlan& plan, const std::string& work_dir, uid
   p.diagnostics = diagnostics.get();
   p.null = null.get();
   unsigned long flags = SIGCHLD;
-  if (own.isolation == Isolation::namespaces)
+  if (plan.isolation == Isolation::namespaces)
     flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | (p.is_root ? 0 : CLONE_NEWUSER);
   out.pid = static_cast<pid_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, 0));
   if (out.pid == 0) child_main(p);
   if (out.pid < 0)
-    return fail(ErrorKind::environment, fmt::format("{}: {}", own.isolation == Isolation::namespaces ? "new namespaces" : "fork",
+    return fail(ErrorKind::environment, fmt::format("{}: {}", plan.isolation == Isolation::namespaces ? "new namespaces" : "fork",
                                                     std::strerror(errno)));
   return out;
 }

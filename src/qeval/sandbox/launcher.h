@@ -3,6 +3,7 @@
 #include <linux/filter.h>
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ struct LaunchPlan {
   bool zygote = true;                    // an interpreter forks for each program; only with namespaces
   bool fresh = false;                    // and serves one program only
   PythonInstallation python;
+  std::shared_ptr<const std::string> executable;  // python's, at the address that the filter knows
   std::vector<sock_filter> filter;       // empty: none
   size_t tmp_bytes = size_t{64} << 20;   // of the private /tmp (namespaces)
 };
@@ -35,10 +37,11 @@ struct Launched {
 
 // Starts the interpreter of `plan`. The thread that calls it must live as long as the child: the kernel kills the child
 // when that thread ends. `work_dir`: its current folder where there is no private /tmp. `user`: the unprivileged user
-// (and group) that it becomes where the caller is root; else unused.
+// and group that it becomes, see unprivileged_user; 0 = it stays who the caller is.
 Result<Launched> launch(const LaunchPlan& plan, const std::string& work_dir, uid_t user);
 
-// A user id that nothing else on this machine is likely to have, or nobody's where ids are few (a container).
+// For root: a user id that nothing else on this machine is likely to have, or nobody's where ids are few (a container).
+// 0: the caller is not root, or is root in a namespace that knows no other user.
 uid_t unprivileged_user(unsigned index);
 
 }  // namespace qeval

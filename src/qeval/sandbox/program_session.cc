@@ -102,8 +102,8 @@ std::optional<SandboxVerdict> verdict_of(char kind) {
 
 }  // namespace
 
-ProgramSession::ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof)
-    : program_(program), limits_(limits), stack_proof_(stack_proof), nonce_(make_nonce()) {}
+ProgramSession::ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof, uid_t user)
+    : program_(program), limits_(limits), stack_proof_(stack_proof), user_(user), nonce_(make_nonce()) {}
 
 Status ProgramSession::send(int control) {
   auto broken = [](const char* what) { return fail(ErrorKind::environment, fmt::format("{}: {}", what, std::strerror(errno))); };
@@ -172,11 +172,11 @@ void ProgramSession::read_output() {
 // Before any of the program's code has run: where its main thread waits now, it must wait again at the end.
 void ProgramSession::on_compiled() {
   compiled_ = true;
-  bool readable = stack_proof_ && access(fmt::format("/proc/{}/syscall", pid_).c_str(), R_OK) == 0;
-  for (int i = 0; readable && i < 1000 && !first_wait_; ++i) {
-    first_wait_ = waiting_point(pid_);
-    if (first_wait_ && first_wait_->number != SYS_read) first_wait_.reset();
-    if (!first_wait_) usleep(i < 100 ? 20 : 500);
+  for (int i = 0; stack_proof_ && i < 2000 && !first_wait_; ++i) {
+    auto now = waiting_point(pid_, user_);
+    if (!now) break;
+    if (now->number == SYS_read) first_wait_ = now;
+    else usleep(i < 100 ? 20 : 500);
   }
   send_text(private_.get(), "go");
 }
@@ -187,7 +187,7 @@ void ProgramSession::on_claim() {
   claimed_ = true;
   bool real = !first_wait_;
   for (int i = 0; !real && i < 2000; ++i) {
-    auto now = waiting_point(pid_);
+    auto now = waiting_point(pid_, user_);
     real = now && same_place(*first_wait_, *now);
     bool elsewhere = now && !real && now->number == first_wait_->number && now->descriptor == first_wait_->descriptor;
     if (elsewhere) break;

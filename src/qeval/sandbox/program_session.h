@@ -21,7 +21,8 @@ struct ProcessEnd {
 class ProgramSession {
  public:
   // `program` must outlive it. `stack_proof`: the nonce is handed over only at the real end, where /proc shows it.
-  ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof);
+  // `user`: whom the program runs as, see launch.
+  ProgramSession(const std::string& program, const SandboxLimits& limits, bool stack_proof, uid_t user);
   // Hands the program over to the interpreter behind `control`. Error (environment): it could not be.
   Status send(int control);
   // Until the program has ended, was over a limit, or the interpreter is gone. `interpreter`: root of the process tree;
@@ -49,6 +50,7 @@ class ProgramSession {
   const std::string& program_;
   SandboxLimits limits_;
   bool stack_proof_;
+  uid_t user_;
   UniqueFd source_, output_, output_end_, private_, private_end_;
   std::string nonce_, text_;
   pid_t pid_ = -1;                        // of the program's main process, as we see it

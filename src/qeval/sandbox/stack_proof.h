@@ -19,8 +19,9 @@ struct WaitingPoint {
 // a whole evaluation of a frame, over 800 bytes on CPython 3.8 to 3.13.
 bool same_place(const WaitingPoint& first, const WaitingPoint& now);
 
-// nullopt: the process runs, is gone, or may not be looked at.
-std::optional<WaitingPoint> waiting_point(pid_t pid);
+// number = -1: it runs. nullopt: it is gone, or may not be looked at. `user`: whose process it is where that is not the
+// caller; a root without the right to trace (a container) borrows that identity for the look.
+std::optional<WaitingPoint> waiting_point(pid_t pid, uid_t user);
 // Time that the process spent ready to run without a processor; 0 where the kernel does not say. /proc/PID/schedstat.
 double run_queue_wait_s(pid_t pid);
 

@@ -27,7 +27,7 @@ Status Worker::start() {
       // What a program left cannot stay where the next one runs.
       QEVAL_TRY(work_dir_, TempDir::create("qeval-sandbox"));
     }
-    if (geteuid() == 0 && chown(work_dir_.path().c_str(), user_, user_) != 0)
+    if (user_ != 0 && chown(work_dir_.path().c_str(), user_, user_) != 0)
       return fail(ErrorKind::environment, fmt::format("{}: {}", work_dir_.path(), std::strerror(errno)));
   }
   QEVAL_TRY(process_, starter_([this] { return launch(plan_, work_dir_.path(), user_); }));
@@ -65,7 +65,7 @@ ProgramRun Worker::run(const std::string& program, const SandboxLimits& limits) 
     failed.detail = started.error().message;
     return failed;
   }
-  ProgramSession session(program, limits, stack_proof_);
+  ProgramSession session(program, limits, stack_proof_, user_);
   if (auto sent = session.send(process_.control.get()); !sent) {
     stop();
     failed.detail = sent.error().message;
