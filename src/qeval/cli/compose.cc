@@ -52,6 +52,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   console().progress_done();
   weights.verified = true;
   weights.source = model.source;
+  if (!model.spec) model.spec = model_by_sha256(models, weights.sha256);
   if (!model.spec) model.spec = model_by_gguf_name(models, weights.name);
   if (model.hf_id.empty() && model.spec) model.hf_id = model.spec->hf_id;
   weights.hf_id = model.hf_id;

@@ -38,6 +38,7 @@ struct ModelSpec {
   std::string tool_format;          // hermes, xml, none
   std::string gguf_repo;            // hf repo with GGUF files
   std::string gguf_quant;           // default quantisation: Q8_0 …
+  std::vector<std::string> gguf_sha256;  // files known to be these weights, whatever they call themselves
   std::string vllm_min, llama_cpp_min;
   std::string file;                 // where the row came from
 };

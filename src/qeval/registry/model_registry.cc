@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
+#include "qeval/registry/model_shape.h"
 #include "qeval/registry/near_match.h"
 #include "qeval/registry/yaml_fields.h"
 #include "qeval/text/yaml.h"
@@ -51,6 +53,7 @@ Result<ModelSpec> row(const Json& json, const std::string& file) {
   fields.text("tool_format", m.tool_format);
   fields.text("gguf_repo", m.gguf_repo);
   fields.text("gguf_quant", m.gguf_quant);
+  fields.texts("gguf_sha256", m.gguf_sha256);
   fields.text("vllm_min", m.vllm_min);
   fields.text("llama_cpp_min", m.llama_cpp_min);
   QEVAL_CHECK(fields.finish());
@@ -128,12 +131,32 @@ Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::st
 double kv_bytes_per_token(const ModelSpec& m, double bytes) { return 2.0 * m.n_kv_layers * m.n_kv_heads * m.head_dim * bytes; }
 
 double params_from_shape(const ModelSpec& m) {
-  if (m.n_layers == 0 || m.d_model == 0 || m.n_kv_layers < m.n_layers) return 0;
-  double d = m.d_model, q = static_cast<double>(m.n_heads) * m.head_dim, kv = static_cast<double>(m.n_kv_heads) * m.head_dim;
-  double attention = d * q + 2 * d * kv + q * d;
-  double mlp = m.n_experts > 0 ? m.n_experts * 3.0 * d * m.d_ff + d * m.n_experts : 3.0 * d * m.d_ff;
-  double embeddings = static_cast<double>(m.vocab) * d * (m.tied_embeddings ? 1 : 2);
-  return (m.n_layers * (attention + mlp + 2 * d) + embeddings + d) / 1e9;
+  if (m.n_layers == 0 || m.d_model == 0 || m.n_heads == 0) return 0;
+  bool hybrid = m.n_kv_layers < m.n_layers;
+  ModelShape s;
+  s.architecture = m.family == "qwen2.5" ? "qwen2" : m.family.compare(0, 4, "qwen") == 0 ? "qwen3" : "llama";
+  s.n_layers = m.n_layers;
+  s.n_kv_layers = m.n_kv_layers;
+  s.d_model = m.d_model;
+  s.n_heads = m.n_heads;
+  s.n_kv_heads = m.n_kv_heads;
+  s.head_dim = m.head_dim;
+  s.d_ff = s.d_expert = m.d_ff;
+  s.vocab = m.vocab;
+  s.n_experts = m.n_experts;
+  s.n_experts_used = m.n_experts_used;
+  s.tied_embeddings = m.tied_embeddings;
+  if (hybrid) {
+    // The hybrids' linear layers: 16 key heads of 128, a convolution of 4; the value heads follow from the state.
+    s.n_linear_key_heads = 16;
+    s.linear_key_dim = s.linear_value_dim = 128;
+    s.conv_kernel = 4;
+    s.d_shared_expert = m.n_experts > 0 ? m.d_ff : 0;
+    double per_layer = m.state_mib_per_seq * (1 << 20) / 4 / (m.n_layers - m.n_kv_layers);
+    s.n_linear_value_heads = static_cast<int>(std::lround((per_layer - 3 * 4096) / (128 * 128 + 3 * 128)));
+    if (s.n_linear_value_heads < 1) return 0;
+  }
+  return shape_params(s, false) / 1e9;
 }
 
 std::string model_yaml(const ModelSpec& m) {
@@ -144,28 +167,44 @@ std::string model_yaml(const ModelSpec& m) {
   auto number = [&](const char* key, double value) {
     if (value != 0) out += fmt::format("    {}: {:.6g}\n", key, value);
   };
+  auto integer = [&](const char* key, int value) {
+    if (value != 0) out += fmt::format("    {}: {}\n", key, value);
+  };
   text("id", m.id, true);
   text("name", m.name);
   text("hf_id", m.hf_id);
+  text("identity_note", m.identity_note);
   text("family", m.family);
-  text("kind", m.kind);
   text("license", m.license);
   text("priority", m.priority);
+  text("kind", m.kind);
   number("params_b", m.params_b);
   if (m.active_params_b != m.params_b) number("active_params_b", m.active_params_b);
   number("size_gb", m.size_gb);
-  out += fmt::format("    n_layers: {}\n    n_kv_layers: {}\n    d_model: {}\n    n_heads: {}\n    n_kv_heads: {}\n    head_dim: {}\n"
-                     "    d_ff: {}\n    vocab: {}\n    tied_embeddings: {}\n    context: {}\n",
-                     m.n_layers, m.n_kv_layers, m.d_model, m.n_heads, m.n_kv_heads, m.head_dim, m.d_ff, m.vocab,
-                     m.tied_embeddings, m.context);
-  number("n_experts", m.n_experts);
-  number("n_experts_used", m.n_experts_used);
+  integer("n_layers", m.n_layers);
+  integer("n_kv_layers", m.n_kv_layers);
+  integer("d_model", m.d_model);
+  integer("n_heads", m.n_heads);
+  integer("n_kv_heads", m.n_kv_heads);
+  integer("head_dim", m.head_dim);
+  integer("d_ff", m.d_ff);
+  integer("vocab", m.vocab);
+  integer("n_experts", m.n_experts);
+  integer("n_experts_used", m.n_experts_used);
   number("state_mib_per_seq", m.state_mib_per_seq);
+  out += fmt::format("    tied_embeddings: {}\n", m.tied_embeddings);
+  integer("context", m.context);
+  integer("context_extended", m.context_extended);
+  number("yarn_factor", m.yarn_factor);
   text("thinking", m.thinking);
+  if (m.thinking_default) out += "    thinking_default: true\n";
+  if (!m.sampling.is_null()) out += fmt::format("    sampling: {}\n", dump_json(m.sampling));
+  if (!m.stop_ids.empty()) out += fmt::format("    stop_ids: [{}]\n", fmt::join(m.stop_ids, ", "));
   text("tool_format", m.tool_format);
   text("gguf_repo", m.gguf_repo);
   text("gguf_quant", m.gguf_quant);
-  if (!m.stop_ids.empty()) out += fmt::format("    stop_ids: [{}]\n", fmt::join(m.stop_ids, ", "));
+  text("vllm_min", m.vllm_min);
+  text("llama_cpp_min", m.llama_cpp_min);
   return out;
 }
 

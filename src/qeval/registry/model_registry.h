@@ -18,8 +18,8 @@ Result<std::vector<ModelSpec>> parse_models(const std::string& text, const std::
 // By id, then by HF id, ignoring case. Error (bad_input): near matches.
 Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::string& name);
 
-// Parameters in billions by the row's shape: embeddings, attention, feed-forward or experts. Dense and MoE of plain
-// attention; 0 where the shape is not known or layers keep recurrent state.
+// Parameters in billions by the row's shape: embeddings, attention or linear layers, feed-forward or experts (the value
+// heads of linear layers follow from the row's state). 0 where the shape is not known.
 double params_from_shape(const ModelSpec& model);
 // KV cache bytes per token at `bytes` per element: 2·layers·kv heads·head dim.
 double kv_bytes_per_token(const ModelSpec& model, double bytes = 2);

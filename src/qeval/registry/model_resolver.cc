@@ -25,19 +25,36 @@ bool looks_like_path(const std::string& asked) {
   return asked.size() > 5 && asked.compare(asked.size() - 5, 5, ".gguf") == 0;
 }
 
+struct Chosen {
+  HubListing listing;
+  std::vector<HubFile> files;
+};
+
+// What was named exactly and lies in the cache whole needs no question to the hub.
+Result<Chosen> choose_files(const Hub& hub, const HubRepo& repo, const std::string& wanted) {
+  if (!wanted.empty())
+    if (auto cached = hub.cached(repo))
+      if (auto files = pick_gguf(cached->files, wanted)) return Chosen{std::move(*cached), std::move(*files)};
+  QEVAL_TRY(HubListing listing, hub.list(repo));
+  auto files = pick_gguf(listing.files, wanted);
+  if (!files) return fail(files.error().in("hf:" + repo.id));
+  return Chosen{std::move(listing), std::move(*files)};
+}
+
 Result<ResolvedModel> from_hub(const std::string& repo_id, const std::string& wanted, const ModelProgress& progress) {
   Hub hub(hub_config_from_environment());
   HubRepo repo{repo_id, "main", HubKind::model};
-  QEVAL_TRY(HubListing listing, hub.list(repo));
-  QEVAL_TRY(auto files, pick_gguf(listing.files, wanted));
-  repo.revision = listing.commit.empty() ? repo.revision : listing.commit;
+  QEVAL_TRY(auto chosen, choose_files(hub, repo, wanted));
+  const auto& [listing, files] = chosen;
+  HubRepo at_commit{repo_id, listing.commit, HubKind::model};
   ResolvedModel out;
   out.source = fmt::format("hf:{}:{}", repo_id, files.front().path);
   out.revision = listing.commit;
   for (const HubFile& file : files) {
-    QEVAL_TRY(HubDownload download, hub.download(repo, file, progress));
+    QEVAL_TRY(HubDownload download, hub.download(at_commit, file, progress));
     if (out.gguf_path.empty()) out.gguf_path = download.path;
   }
+  if (!listing.from_cache) QEVAL_CHECK(hub.remember(repo, listing.commit));
   return out;
 }
 
@@ -72,6 +89,12 @@ std::optional<ModelSpec> model_by_gguf_name(const std::vector<ModelSpec>& models
     if (wanted == mine || wanted == normalised(m.name)) return m;
     // Files call themselves by the size label in other spellings ("Smollm2 135M 8k Lc100K Mix1 Ep2" stays unknown).
   }
+  return std::nullopt;
+}
+
+std::optional<ModelSpec> model_by_sha256(const std::vector<ModelSpec>& models, const std::string& sha256) {
+  for (const ModelSpec& m : models)
+    if (std::find(m.gguf_sha256.begin(), m.gguf_sha256.end(), sha256) != m.gguf_sha256.end()) return m;
   return std::nullopt;
 }
 

@@ -28,4 +28,7 @@ Result<ResolvedModel> resolve_model(const std::string& asked, const std::vector<
 // The registry's row for a GGUF that calls itself `general_name`, by comparing normalised names.
 std::optional<ModelSpec> model_by_gguf_name(const std::vector<ModelSpec>& models, const std::string& general_name);
 
+// The registry's row that lists this SHA-256 of a GGUF: certain, where a name in the file is not.
+std::optional<ModelSpec> model_by_sha256(const std::vector<ModelSpec>& models, const std::string& sha256);
+
 }  // namespace qeval

@@ -2,9 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "qeval/registry/near_match.h"
 
 namespace qeval {
+namespace {
+
+bool fits_int(const Json& v) {
+  if (!v.is_number_integer()) return false;
+  if (v.is_number_unsigned()) return v.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int>::max());
+  int64_t value = v.get<int64_t>();
+  return value >= std::numeric_limits<int>::min() && value <= std::numeric_limits<int>::max();
+}
+
+}  // namespace
 
 const Json* FieldReader::find(const char* key) {
   known_.insert(key);
@@ -35,7 +47,7 @@ void FieldReader::number(const char* key, double& field) {
 void FieldReader::integer(const char* key, int& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (v->is_number_integer()) field = v->get<int>();
+  if (fits_int(*v)) field = v->get<int>();
   else complain(key, "an integer");
 }
 
@@ -52,8 +64,19 @@ void FieldReader::integers(const char* key, std::vector<int>& field) {
   if (!v->is_array()) return complain(key, "a list of integers");
   field.clear();
   for (const Json& item : *v) {
-    if (!item.is_number_integer()) return complain(key, "a list of integers");
+    if (!fits_int(item)) return complain(key, "a list of integers");
     field.push_back(item.get<int>());
+  }
+}
+
+void FieldReader::texts(const char* key, std::vector<std::string>& field) {
+  const Json* v = find(key);
+  if (!v) return;
+  if (!v->is_array()) return complain(key, "a list of texts");
+  field.clear();
+  for (const Json& item : *v) {
+    if (!item.is_string()) return complain(key, "a list of texts");
+    field.push_back(item.get<std::string>());
   }
 }
 

@@ -19,6 +19,7 @@ class FieldReader {
   void integer(const char* key, int& field);
   void flag(const char* key, bool& field);
   void integers(const char* key, std::vector<int>& field);
+  void texts(const char* key, std::vector<std::string>& field);
   void any(const char* key, Json& field);
   Status finish() const;
 
