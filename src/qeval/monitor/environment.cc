@@ -18,8 +18,8 @@ namespace qeval {
 namespace {
 
 // Instruction sets that engines choose their kernels by.
-constexpr std::array kFeatures = {"avx",         "avx2",      "fma",       "f16c",     "avx512f", "avx512_vnni", "avx_vnni",
-                                  "avx512_bf16", "amx_int8",  "amx_bf16",  "asimd",    "asimddp", "i8mm",        "sve"};
+constexpr std::array kFeatures = {"avx",         "avx2",     "fma",      "f16c",  "avx512f", "avx512_vnni", "avx_vnni",
+                                  "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm",        "sve"};
 
 std::string trimmed(std::string text) {
   text.erase(0, text.find_first_not_of(" \t\""));
@@ -110,7 +110,8 @@ Json read_environment(const std::string& root, DeviceProbe* devices) {
   Json gpus = Json::array();
   if (devices) {
     out["driver"] = devices->driver_version();
-    for (const DeviceReading& device : devices->read()) gpus.push_back({{"name", device.name}, {"total_bytes", device.total_bytes}});
+    for (const DeviceReading& device : devices->read())
+      gpus.push_back({{"name", device.name}, {"total_bytes", device.total_bytes}});
   }
   out["gpus"] = std::move(gpus);
   return out;

@@ -143,7 +143,8 @@ void Monitor::sample(bool look_at_children) {
   summary_.host_memory_bytes = host.total_bytes;
   summary_.peak_rss_bytes = std::max(summary_.peak_rss_bytes, row.rss_bytes);
   if (host.available_bytes > 0)
-    summary_.lowest_host_available_bytes = rows_.empty() ? host.available_bytes : std::min(summary_.lowest_host_available_bytes, host.available_bytes);
+    summary_.lowest_host_available_bytes =
+        rows_.empty() ? host.available_bytes : std::min(summary_.lowest_host_available_bytes, host.available_bytes);
   read_devices(&row);
   add(row);
 }
@@ -186,10 +187,11 @@ Json Monitor::series_json() const {
     double interval_s = row.t_s - before_s;
     before_s = row.t_s;
     double cpu = interval_s > 0 ? std::min(1.0, row.cpu_s / interval_s / cores) : 0;
-    rows.push_back({std::round(row.t_s * 1000) / 1000, row.rss_bytes, std::round(cpu * 10'000) / 10'000, row.host_available_bytes,
-                    or_null(row.device_bytes), or_null(row.device_utilisation)});
+    rows.push_back({std::round(row.t_s * 1000) / 1000, row.rss_bytes, std::round(cpu * 10'000) / 10'000,
+                    row.host_available_bytes, or_null(row.device_bytes), or_null(row.device_utilisation)});
   }
-  return {{"columns", {"t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"}}, {"rows", std::move(rows)}};
+  return {{"columns", {"t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"}},
+          {"rows", std::move(rows)}};
 }
 
 void Monitor::summarise() {
@@ -198,7 +200,8 @@ void Monitor::summarise() {
   summary_.cpu_s = last_cpu_s_ - first_cpu_s_;
   if (summary_.wall_s > 0) summary_.cpu_utilisation = std::clamp(summary_.cpu_s / summary_.wall_s / cores, 0.0, 1.0);
   // The kernel saw peaks between two samples; its mark counts from the process's start, so only if it rose.
-  if (int64_t peak = own_usage().peak_rss_bytes; peak > first_peak_rss_) summary_.peak_rss_bytes = std::max(summary_.peak_rss_bytes, peak);
+  if (int64_t peak = own_usage().peak_rss_bytes; peak > first_peak_rss_)
+    summary_.peak_rss_bytes = std::max(summary_.peak_rss_bytes, peak);
   if (n_utilisation_ > 0) summary_.device_utilisation = device_utilisation_sum_ / static_cast<double>(n_utilisation_);
   if (n_power_ > 0) summary_.device_power_w = device_power_sum_ / static_cast<double>(n_power_);
   summary_.series = series_json();

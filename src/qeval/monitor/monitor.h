@@ -17,20 +17,21 @@
 namespace qeval {
 
 struct MonitorSummary {
-  double wall_s = 0;                        // start() to stop()
-  double cpu_s = 0;                         // of this process and its children in that time
-  double cpu_utilisation = 0;               // cpu_s over wall_s and all usable cores: 0..1
-  int64_t peak_rss_bytes = 0;               // resident memory of this process and its children together
+  double wall_s = 0;           // start() to stop()
+  double cpu_s = 0;            // of this process and its children in that time
+  double cpu_utilisation = 0;  // cpu_s over wall_s and all usable cores: 0..1
+  int64_t peak_rss_bytes = 0;  // resident memory of this process and its children together
   int64_t host_memory_bytes = 0;
-  int64_t lowest_host_available_bytes = 0;  // MemAvailable at its lowest
-  std::string device_name;                  // "NVIDIA H100 80GB HBM3", "2 × …"; "" without any
-  std::optional<int64_t> peak_device_bytes;    // all visible devices together, other processes included
+  int64_t lowest_host_available_bytes = 0;   // MemAvailable at its lowest
+  std::string device_name;                   // "NVIDIA H100 80GB HBM3", "2 × …"; "" without any
+  std::optional<int64_t> peak_device_bytes;  // all visible devices together, other processes included
   std::optional<int64_t> device_total_bytes;
-  std::optional<double> device_utilisation;    // mean over time and devices, 0..1
-  std::optional<double> device_power_w;        // mean over time, devices summed
-  // {"columns": ["t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"], "rows": [...]}:
-  // t_s since start, at the end of the interval that a row covers; cpu and device_utilisation 0..1, device figures null
-  // without a device. A row holds its interval's highest memory and mean utilisation. At most kMaxRows, in equal steps.
+  std::optional<double> device_utilisation;  // mean over time and devices, 0..1
+  std::optional<double> device_power_w;      // mean over time, devices summed
+  // {"columns": ["t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"], "rows":
+  // [...]}: t_s since start, at the end of the interval that a row covers; cpu and device_utilisation 0..1, device
+  // figures null without a device. A row holds its interval's highest memory and mean utilisation. At most kMaxRows, in
+  // equal steps.
   Json series;
   static constexpr size_t kMaxRows = 1024;
 };
@@ -39,7 +40,7 @@ struct MonitorSummary {
 // children as often as that costs little. start() and stop() from one thread.
 class Monitor {
  public:
-  Monitor();                                               // NVML where it is
+  Monitor();  // NVML where it is
   // `devices` may be null. `max_rows` of the series: even, at least 2.
   explicit Monitor(std::unique_ptr<DeviceProbe> devices, size_t max_rows = MonitorSummary::kMaxRows);
   ~Monitor();
@@ -55,7 +56,7 @@ class Monitor {
   struct Row {
     double t_s = 0;
     int64_t rss_bytes = 0;
-    double cpu_s = 0;                 // in the row's interval
+    double cpu_s = 0;  // in the row's interval
     int64_t host_available_bytes = 0;
     std::optional<int64_t> device_bytes;
     std::optional<double> device_utilisation, device_power_w;

@@ -109,9 +109,11 @@ std::unique_ptr<DeviceProbe> open_nvml(const std::string& library) {
   if (!handle) return nullptr;
   Functions f;
   bool complete = load(handle, "nvmlInit_v2", &f.init) && load(handle, "nvmlShutdown", &f.shutdown) &&
-                  load(handle, "nvmlSystemGetDriverVersion", &f.driver_version) && load(handle, "nvmlDeviceGetCount_v2", &f.count) &&
-                  load(handle, "nvmlDeviceGetHandleByIndex_v2", &f.handle) && load(handle, "nvmlDeviceGetName", &f.name) &&
-                  load(handle, "nvmlDeviceGetUUID", &f.uuid) && load(handle, "nvmlDeviceGetMemoryInfo", &f.memory) &&
+                  load(handle, "nvmlSystemGetDriverVersion", &f.driver_version) &&
+                  load(handle, "nvmlDeviceGetCount_v2", &f.count) &&
+                  load(handle, "nvmlDeviceGetHandleByIndex_v2", &f.handle) &&
+                  load(handle, "nvmlDeviceGetName", &f.name) && load(handle, "nvmlDeviceGetUUID", &f.uuid) &&
+                  load(handle, "nvmlDeviceGetMemoryInfo", &f.memory) &&
                   load(handle, "nvmlDeviceGetUtilizationRates", &f.utilization);
   load(handle, "nvmlDeviceGetPowerUsage", &f.power);
   if (!complete || f.init() != kNvmlSuccess) {

@@ -17,14 +17,20 @@ class Checker {
     section("foreign keys", [&] { foreign_keys(); });
     section("counts", [&] { counts(); });
     section("runs", [&] { runs(); });
-    section("texts", [&] { each("SELECT id FROM texts", [&](int64_t id) { return read_text(db_, id).map([](auto&&) {}); }); });
+    section("texts",
+            [&] { each("SELECT id FROM texts", [&](int64_t id) { return read_text(db_, id).map([](auto&&) {}); }); });
     section("docs", [&] { each("SELECT content FROM docs", [&](int64_t id) { return doc(id); }); });
-    section("requests", [&] { each("SELECT id FROM requests", [&](int64_t id) { return read_request(db_, id).map([](auto&&) {}); }); });
-    section("responses", [&] { each("SELECT id FROM responses", [&](int64_t id) { return read_response(db_, id).map([](auto&&) {}); }); });
+    section("requests", [&] {
+      each("SELECT id FROM requests", [&](int64_t id) { return read_request(db_, id).map([](auto&&) {}); });
+    });
+    section("responses", [&] {
+      each("SELECT id FROM responses", [&](int64_t id) { return read_response(db_, id).map([](auto&&) {}); });
+    });
     section("scores", [&] { scores(); });
     section("series", [&] { columns("SELECT 'series ' || name, points FROM series"); });
     section("notes", [&] { columns("SELECT 'text ' || name, content FROM notes"); });
-    if (n_problems_ > kMaxProblems) out_.problems.push_back(fmt::format("{} more problems", n_problems_ - kMaxProblems));
+    if (n_problems_ > kMaxProblems)
+      out_.problems.push_back(fmt::format("{} more problems", n_problems_ - kMaxProblems));
     out_.ok = n_problems_ == 0;
     return std::move(out_);
   }
@@ -84,12 +90,15 @@ class Checker {
     count("text_bytes_stored", "SELECT coalesce(sum(length(content)), 0) FROM texts");
     count("failed_responses", "SELECT count(*) FROM responses WHERE good = 0");
     // Left behind where something was asked anew; harmless.
-    count("superseded_responses", "SELECT count(*) FROM responses WHERE id NOT IN (SELECT response FROM asked WHERE response IS NOT NULL)");
+    count("superseded_responses",
+          "SELECT count(*) FROM responses WHERE id NOT IN (SELECT response FROM asked WHERE response IS NOT NULL)");
     count("orphan_requests",
-          "SELECT count(*) FROM requests WHERE id NOT IN (SELECT request FROM asked UNION SELECT request FROM responses)");
-    count("orphan_texts",
-          "SELECT count(*) FROM texts WHERE id NOT IN (SELECT content FROM docs UNION SELECT prompt FROM requests UNION "
-          "SELECT settings FROM requests UNION SELECT text FROM responses WHERE text IS NOT NULL)");
+          "SELECT count(*) FROM requests WHERE id NOT IN (SELECT request FROM asked UNION SELECT request FROM "
+          "responses)");
+    count(
+        "orphan_texts",
+        "SELECT count(*) FROM texts WHERE id NOT IN (SELECT content FROM docs UNION SELECT prompt FROM requests UNION "
+        "SELECT settings FROM requests UNION SELECT text FROM responses WHERE text IS NOT NULL)");
     count("samples_without_doc", "SELECT count(*) FROM samples WHERE doc IS NULL");
     count("unanswered", "SELECT count(*) FROM asked WHERE response IS NULL");
   }
@@ -113,14 +122,16 @@ class Checker {
     while (query.step()) {
       ScoreRow row{"", static_cast<int>(query.integer(0)), "", "", query.text(1), query.text(2)};
       if (auto score = score_from(db_, row); !score)
-        problem(fmt::format("scores: doc {} of task row {}: {}", query.integer(4), query.integer(3), score.error().message));
+        problem(fmt::format("scores: doc {} of task row {}: {}", query.integer(4), query.integer(3),
+                            score.error().message));
     }
   }
 
   void columns(const char* sql) {
     Query query(db_, sql);
     while (query.step())
-      if (auto text = unpack_column(query.bytes(1)); !text) problem(fmt::format("{}: {}", query.bytes(0), text.error().message));
+      if (auto text = unpack_column(query.bytes(1)); !text)
+        problem(fmt::format("{}: {}", query.bytes(0), text.error().message));
   }
 
   Database& db_;

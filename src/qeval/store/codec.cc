@@ -28,7 +28,8 @@ uint64_t read_le(const char* bytes, int n_bytes) {
 
 Result<PackedText> pack_text(std::string_view text) {
   if (text.size() > kMaxTextBytes)
-    return bad_input(fmt::format("a text of {} bytes is too long to be stored (at most {})", text.size(), kMaxTextBytes));
+    return bad_input(
+        fmt::format("a text of {} bytes is too long to be stored (at most {})", text.size(), kMaxTextBytes));
   PackedText out;
   out.n_bytes = static_cast<int64_t>(text.size());
   if (text.size() >= kCompressFrom) {
@@ -47,12 +48,14 @@ Result<PackedText> pack_text(std::string_view text) {
 }
 
 Result<std::string> unpack_text(TextCodec codec, std::string_view bytes, int64_t n_bytes) {
-  if (n_bytes < 0 || n_bytes > static_cast<int64_t>(kMaxTextBytes)) return bad_input("stored text has an impossible length");
+  if (n_bytes < 0 || n_bytes > static_cast<int64_t>(kMaxTextBytes))
+    return bad_input("stored text has an impossible length");
   if (codec == TextCodec::raw) {
     if (static_cast<int64_t>(bytes.size()) != n_bytes) return bad_input("stored text has lost its end");
     return std::string(bytes);
   }
-  if (codec != TextCodec::zstd) return bad_input(fmt::format("stored text has unknown codec {}", static_cast<int>(codec)));
+  if (codec != TextCodec::zstd)
+    return bad_input(fmt::format("stored text has unknown codec {}", static_cast<int>(codec)));
   if (ZSTD_getFrameContentSize(bytes.data(), bytes.size()) != static_cast<unsigned long long>(n_bytes))
     return bad_input("stored text is damaged (compressed length)");
   try {

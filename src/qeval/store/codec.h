@@ -12,8 +12,8 @@
 // How values lie in columns. Numbers are little-endian; part of the file format (doc/store.md).
 namespace qeval {
 
-enum class TextCodec { raw = 0, zstd = 1 };  // stored; never renumber
-constexpr size_t kCompressFrom = 256;        // bytes; shorter texts gain nothing
+enum class TextCodec { raw = 0, zstd = 1 };    // stored; never renumber
+constexpr size_t kCompressFrom = 256;          // bytes; shorter texts gain nothing
 constexpr size_t kMaxTextBytes = 900'000'000;  // SQLite refuses rows over 1,000,000,000 bytes
 
 struct PackedText {

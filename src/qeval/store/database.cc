@@ -36,10 +36,12 @@ Status check_path(const std::string& path, bool may_create) {
     return fail(errno == ENOTDIR ? ErrorKind::bad_input : ErrorKind::environment,
                 fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
   if (!may_create)
-    return fail(ErrorKind::not_found, fmt::format("{}: there is no such store; `qeval run` makes one, --store FILE names another", path));
+    return fail(ErrorKind::not_found,
+                fmt::format("{}: there is no such store; `qeval run` makes one, --store FILE names another", path));
   std::string folder = std::filesystem::path(path).parent_path().string();
   if (::stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
-    return bad_input(fmt::format("{}: the folder {} does not exist; make it first or choose another --store FILE", path, folder));
+    return bad_input(
+        fmt::format("{}: the folder {} does not exist; make it first or choose another --store FILE", path, folder));
   return {};
 }
 
@@ -47,8 +49,10 @@ Status check_path(const std::string& path, bool may_create) {
 std::string immutable_uri(const std::string& path) {
   std::string out = "file:";
   for (char c : path) {
-    if (std::isalnum(static_cast<unsigned char>(c)) || std::strchr("/-_.", c)) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    if (std::isalnum(static_cast<unsigned char>(c)) || std::strchr("/-_.", c))
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out + "?immutable=1";
 }
@@ -59,11 +63,16 @@ bool log_is_empty(const std::string& path) {
 }
 
 std::string read_only_message(const std::string& path) {
-  return fmt::format("{}: cannot be written: the file or its folder is read-only; change the permissions or choose another --store FILE", path);
+  return fmt::format(
+      "{}: cannot be written: the file or its folder is read-only; change the permissions or choose another --store "
+      "FILE",
+      path);
 }
 
 std::string full_message(const std::string& path, const char* why) {
-  return fmt::format("{}: cannot be written: {}; free space and run the same command again. Nothing already stored is lost", path, why);
+  return fmt::format(
+      "{}: cannot be written: {}; free space and run the same command again. Nothing already stored is lost", path,
+      why);
 }
 
 }  // namespace
@@ -90,7 +99,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool r
     });
     if (probe) return db;
     int code = sqlite3_extended_errcode(db->handle()) & 0xff;
-    if (!read_only || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || !log_is_empty(absolute)) return fail(probe.error());
+    if (!read_only || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || !log_is_empty(absolute))
+      return fail(probe.error());
     // Nobody can be writing: the log is empty and its folder cannot be written.
     db.reset(new Database(path, immutable_uri(absolute), flags | SQLite::OPEN_URI));
     auto again = db->guarded([&]() -> Status {
@@ -117,7 +127,9 @@ Status Database::configure_writer() {
         Query query(*this, "PRAGMA journal_mode=WAL");
         if (query.step()) mode = query.text(0);
         if (mode != "wal")
-          return fail(ErrorKind::environment, fmt::format("{}: its file system cannot hold a store (no write-ahead log; a network folder?); choose a local --store FILE", path_));
+          return fail(ErrorKind::environment, fmt::format("{}: its file system cannot hold a store (no write-ahead "
+                                                          "log; a network folder?); choose a local --store FILE",
+                                                          path_));
       } catch (const SQLite::Exception& error) {
         if ((error.getErrorCode() & 0xff) != SQLITE_BUSY || attempt > 1000) throw;
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -137,10 +149,15 @@ Status Database::configure_writer() {
 
 Status Database::sync_wal() {
   sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK || !file || !file->pMethods) return {};
+  if (sqlite3_file_control(handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK || !file ||
+      !file->pMethods)
+    return {};
   if (file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) != SQLITE_OK)
-    return fail(ErrorKind::environment, fmt::format("{}: the disk did not take the last second's writes ({}); check the disk, then run the same command again",
-                                                    path_, std::strerror(errno)));
+    return fail(
+        ErrorKind::environment,
+        fmt::format(
+            "{}: the disk did not take the last second's writes ({}); check the disk, then run the same command again",
+            path_, std::strerror(errno)));
   return {};
 }
 
@@ -153,36 +170,50 @@ SQLite::Statement& Database::cached(const char* sql) {
 Error Database::explain(const SQLite::Exception& error) {
   int extended = error.getExtendedErrorCode(), system = sqlite3_system_errno(handle());
   auto with_reason = [&](const char* what) {
-    return fmt::format("{}: {}: {} (SQLite code {}{})", path_, what, error.what(), extended, system ? fmt::format(", {}", std::strerror(system)) : "");
+    return fmt::format("{}: {}: {} (SQLite code {}{})", path_, what, error.what(), extended,
+                       system ? fmt::format(", {}", std::strerror(system)) : "");
   };
   switch (error.getErrorCode() & 0xff) {
-    case SQLITE_FULL: return {ErrorKind::environment, full_message(path_, "no space is left on its disk")};
-    case SQLITE_READONLY: return {ErrorKind::environment, read_only_message(path_)};
+    case SQLITE_FULL:
+      return {ErrorKind::environment, full_message(path_, "no space is left on its disk")};
+    case SQLITE_READONLY:
+      return {ErrorKind::environment, read_only_message(path_)};
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
-      if (system == EACCES || system == EROFS || system == EPERM) return {ErrorKind::environment, read_only_message(path_)};
+      if (system == EACCES || system == EROFS || system == EPERM)
+        return {ErrorKind::environment, read_only_message(path_)};
       return {ErrorKind::environment, with_reason("cannot be opened")};
     case SQLITE_IOERR:
       if (system == ENOSPC) return {ErrorKind::environment, full_message(path_, "no space is left on its disk")};
       if (system == EDQUOT) return {ErrorKind::environment, full_message(path_, "the disk quota is used up")};
-      if (system == EFBIG) return {ErrorKind::environment, full_message(path_, "the largest allowed file size is reached")};
+      if (system == EFBIG)
+        return {ErrorKind::environment, full_message(path_, "the largest allowed file size is reached")};
       // SQLite has often lost the system's reason by now.
       if (extended == SQLITE_IOERR_WRITE && system == 0)
-        return {ErrorKind::environment, full_message(path_, "the disk refused a write (quota, file size limit, or a failing disk)")};
+        return {ErrorKind::environment,
+                full_message(path_, "the disk refused a write (quota, file size limit, or a failing disk)")};
       return {ErrorKind::environment, with_reason("the disk failed")};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorKind::unavailable,
-              fmt::format("{}: another process has been writing to it for {} s; wait for it or end it, then try again", path_, kBusyLimitMs / 1000)};
-    case SQLITE_NOTADB: return {ErrorKind::bad_input, fmt::format("{}: is not a qeval store (no SQLite file); choose another --store FILE", path_)};
-    case SQLITE_CORRUPT:
+              fmt::format("{}: another process has been writing to it for {} s; wait for it or end it, then try again",
+                          path_, kBusyLimitMs / 1000)};
+    case SQLITE_NOTADB:
       return {ErrorKind::bad_input,
-              fmt::format("{}: is damaged ({}); copy it, see what `qeval store check` says, and save the rest with `sqlite3 FILE .recover`", path_, error.what())};
-    case SQLITE_NOMEM: return {ErrorKind::environment, path_ + ": out of memory"};
-    case SQLITE_TOOBIG: return {ErrorKind::bad_input, path_ + ": a value is too long to be stored"};
-    default: break;
+              fmt::format("{}: is not a qeval store (no SQLite file); choose another --store FILE", path_)};
+    case SQLITE_CORRUPT:
+      return {ErrorKind::bad_input, fmt::format("{}: is damaged ({}); copy it, see what `qeval store check` says, and "
+                                                "save the rest with `sqlite3 FILE .recover`",
+                                                path_, error.what())};
+    case SQLITE_NOMEM:
+      return {ErrorKind::environment, path_ + ": out of memory"};
+    case SQLITE_TOOBIG:
+      return {ErrorKind::bad_input, path_ + ": a value is too long to be stored"};
+    default:
+      break;
   }
-  if (extended == SQLITE_CONSTRAINT_FOREIGNKEY) return {ErrorKind::not_found, with_reason("a row that this one needs is not in the store")};
+  if (extended == SQLITE_CONSTRAINT_FOREIGNKEY)
+    return {ErrorKind::not_found, with_reason("a row that this one needs is not in the store")};
   return {ErrorKind::internal, with_reason("SQLite")};
 }
 

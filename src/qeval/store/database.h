@@ -105,14 +105,18 @@ class Query {
     statement_.bindNoCopy(index, value.bytes.data() ? value.bytes.data() : "", static_cast<int>(value.bytes.size()));
   }
   void bind(int index, BlobOrText value) {
-    if (value.is_blob) bind(index, Blob{value.bytes});
-    else bind(index, value.bytes);
+    if (value.is_blob)
+      bind(index, Blob{value.bytes});
+    else
+      bind(index, value.bytes);
   }
   void bind(int index, Null) { statement_.bind(index); }
   template <typename T>
   void bind(int index, const std::optional<T>& value) {
-    if (value) bind(index, *value);
-    else bind(index, Null{});
+    if (value)
+      bind(index, *value);
+    else
+      bind(index, Null{});
   }
 
   SQLite::Statement& statement_;
@@ -121,7 +125,9 @@ class Query {
 // BEGIN … COMMIT, rolled back unless committed. `immediate` takes the write lock at once.
 class TransactionGuard {
  public:
-  explicit TransactionGuard(Database& db, bool immediate) : db_(db) { db.exec(immediate ? "BEGIN IMMEDIATE" : "BEGIN"); }
+  explicit TransactionGuard(Database& db, bool immediate) : db_(db) {
+    db.exec(immediate ? "BEGIN IMMEDIATE" : "BEGIN");
+  }
   ~TransactionGuard() {
     if (db_.in_transaction()) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
   }

@@ -93,8 +93,10 @@ Json number_mark(double value) {
 
 bool needs_escape(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::string: return !plain(value.get_ref<const std::string&>());
-    case Json::value_t::number_float: return !std::isfinite(value.get<double>());
+    case Json::value_t::string:
+      return !plain(value.get_ref<const std::string&>());
+    case Json::value_t::number_float:
+      return !std::isfinite(value.get<double>());
     case Json::value_t::array:
       for (const Json& item : value)
         if (needs_escape(item)) return true;
@@ -103,7 +105,8 @@ bool needs_escape(const Json& value) {
       for (const auto& [key, item] : value.items())
         if (!plain(key) || needs_escape(item)) return true;
       return false;
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -27,14 +27,18 @@ std::string link_target(const char* path) {
   return n > 0 ? std::string(buffer, static_cast<size_t>(n)) : "";
 }
 
-Error held_by(const std::string& path, int64_t run, const LeaseHolder& holder, const ProcessIdentity& self, int64_t now_ms) {
+Error held_by(const std::string& path, int64_t run, const LeaseHolder& holder, const ProcessIdentity& self,
+              int64_t now_ms) {
   const ProcessIdentity& p = holder.process;
   bool here = p.host == self.host && p.pid_namespace == self.pid_namespace;
   std::string place = here ? "" : fmt::format(" on {}", p.host);
-  std::string stop = here ? fmt::format("stop it (kill -INT {})", p.pid) : fmt::format("stop it there (kill -INT {})", p.pid);
+  std::string stop =
+      here ? fmt::format("stop it (kill -INT {})", p.pid) : fmt::format("stop it there (kill -INT {})", p.pid);
   return {ErrorKind::unavailable,
-          fmt::format("{}: run {} is being worked on by process {}{} (last sign of life {:.0f} s ago); wait for it, {}, or start a run of its own with --fresh",
-                      path, run, p.pid, place, static_cast<double>(std::max<int64_t>(0, now_ms - holder.heartbeat_ms)) / 1000, stop)};
+          fmt::format("{}: run {} is being worked on by process {}{} (last sign of life {:.0f} s ago); wait for it, "
+                      "{}, or start a run of its own with --fresh",
+                      path, run, p.pid, place,
+                      static_cast<double>(std::max<int64_t>(0, now_ms - holder.heartbeat_ms)) / 1000, stop)};
 }
 
 }  // namespace
@@ -78,7 +82,8 @@ bool may_be_alive(const LeaseHolder& holder, const ProcessIdentity& self, int64_
   return p.pid_start != 0 && process_start(p.pid) == p.pid_start;
 }
 
-LeaseKeeper::LeaseKeeper(Writer* writer, std::string path) : writer_(writer), path_(std::move(path)), token_(random_hex(16)) {}
+LeaseKeeper::LeaseKeeper(Writer* writer, std::string path)
+    : writer_(writer), path_(std::move(path)), token_(random_hex(16)) {}
 
 LeaseKeeper::~LeaseKeeper() {
   std::set<int64_t> held;
@@ -97,14 +102,18 @@ Status LeaseKeeper::take(int64_t run) {
   QEVAL_CHECK(writer_->run([&](Database& db) -> Status {
     int64_t now = utc_now_ms();
     {
-      Query query(db, "SELECT token, host, boot_id, pid_namespace, pid, pid_start, heartbeat_ms FROM leases WHERE run = ?", run);
+      Query query(db,
+                  "SELECT token, host, boot_id, pid_namespace, pid, pid_start, heartbeat_ms FROM leases WHERE run = ?",
+                  run);
       if (query.step() && query.text(0) != token_) {
-        LeaseHolder holder{{query.text(1), query.text(2), query.text(3), query.integer(4), query.integer(5)}, query.integer(6)};
+        LeaseHolder holder{{query.text(1), query.text(2), query.text(3), query.integer(4), query.integer(5)},
+                           query.integer(6)};
         if (may_be_alive(holder, self, now)) return fail(held_by(path_, run, holder, self, now));
       }
     }
     Query(db,
-          "INSERT OR REPLACE INTO leases (run, token, host, boot_id, pid_namespace, pid, pid_start, heartbeat_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+          "INSERT OR REPLACE INTO leases (run, token, host, boot_id, pid_namespace, pid, pid_start, heartbeat_ms) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
           run, token_, self.host, self.boot_id, self.pid_namespace, self.pid, self.pid_start, now)
         .run();
     return {};

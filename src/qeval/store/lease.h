@@ -48,8 +48,8 @@ class LeaseKeeper {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::set<int64_t> held_;  // guarded by mutex_
-  bool stop_ = false;             // guarded by mutex_
-  std::thread thread_;            // started by the first take()
+  bool stop_ = false;       // guarded by mutex_
+  std::thread thread_;      // started by the first take()
 };
 
 std::string random_hex(size_t n_bytes);

@@ -6,7 +6,8 @@ namespace qeval {
 namespace {
 
 Error missing(Database& db, const char* table, int64_t id) {
-  return {ErrorKind::bad_input, fmt::format("{}: {} {} is missing; `qeval store check --store {}` lists all damage", db.path(), table, id, db.path())};
+  return {ErrorKind::bad_input, fmt::format("{}: {} {} is missing; `qeval store check --store {}` lists all damage",
+                                            db.path(), table, id, db.path())};
 }
 
 }  // namespace
@@ -22,7 +23,8 @@ Result<PreparedRequest> load_request(Database& db, int64_t id) {
   PreparedRequest out;
   int64_t prompt = 0, settings = 0;
   {
-    Query query(db, "SELECT hash, kind, prompt_kind, prompt, continuation, settings, repeat FROM requests WHERE id = ?", id);
+    Query query(db, "SELECT hash, kind, prompt_kind, prompt, continuation, settings, repeat FROM requests WHERE id = ?",
+                id);
     if (!query.step()) return fail(missing(db, "request", id));
     out.hash = query.text(0);
     out.kind = static_cast<RequestKind>(query.integer(1));

@@ -55,10 +55,11 @@ class Merger {
         Query query(db, "SELECT id, ended_ms FROM runs WHERE uid = ?", uid);
         if (query.step()) ours = query.integer(0), ended_ms = query.integer(1);
       }
-      if (ours == 0) ours = insert_run(db, theirs, uid);
+      if (ours == 0)
+        ours = insert_run(db, theirs, uid);
       else if (theirs.ended_ms > ended_ms)
-        Query(db, "UPDATE runs SET status = ?, ended_ms = ?, performance = ?, environment = ? WHERE id = ?", static_cast<int>(theirs.status),
-              theirs.ended_ms, performance, environment, ours)
+        Query(db, "UPDATE runs SET status = ?, ended_ms = ?, performance = ?, environment = ? WHERE id = ?",
+              static_cast<int>(theirs.status), theirs.ended_ms, performance, environment, ours)
             .run();
       run_ids_[theirs.id] = ours;
       return {};
@@ -102,7 +103,8 @@ class Merger {
     std::vector<int64_t> contents;
     {
       Query query(other_,
-                  "SELECT s.doc_id, d.content, d.doc_hash FROM samples s LEFT JOIN docs d ON d.id = s.doc WHERE s.run_task = ? AND "
+                  "SELECT s.doc_id, d.content, d.doc_hash FROM samples s LEFT JOIN docs d ON d.id = s.doc WHERE "
+                  "s.run_task = ? AND "
                   "(s.doc_id > ? OR ?) ORDER BY s.doc_id LIMIT ?",
                   run_task, last.value_or(0), !last.has_value(), kDocsAtOnce);
       while (query.step()) {
@@ -126,7 +128,9 @@ class Merger {
     std::vector<MergedDoc::Asked> out;
     std::vector<std::pair<int64_t, int64_t>> rows;
     {
-      Query query(other_, "SELECT position, request, response FROM asked WHERE run_task = ? AND doc_id = ? ORDER BY position", run_task, doc_id);
+      Query query(other_,
+                  "SELECT position, request, response FROM asked WHERE run_task = ? AND doc_id = ? ORDER BY position",
+                  run_task, doc_id);
       while (query.step()) {
         out.emplace_back();
         out.back().position = query.integer(0);
@@ -146,8 +150,9 @@ class Merger {
     RunId our_run = run_ids_[loaded.run];
     const PreparedResponse& prepared = loaded.prepared;
     if (!is_good(prepared.response)) {
-      Query query(db, "SELECT id FROM responses WHERE run = ? AND created_ms = ? AND session_id = ? AND key = ? AND good = 0", our_run,
-                  prepared.created_ms, static_cast<int64_t>(prepared.response.id), BlobOrText(prepared.key));
+      Query query(
+          db, "SELECT id FROM responses WHERE run = ? AND created_ms = ? AND session_id = ? AND key = ? AND good = 0",
+          our_run, prepared.created_ms, static_cast<int64_t>(prepared.response.id), BlobOrText(prepared.key));
       if (query.step()) return query.integer(0);
     }
     return intern_response(db, our_run, prepared, intern_request(db, prepared.request));
@@ -156,16 +161,19 @@ class Merger {
   void put_doc(Database& db, int64_t run_task, const std::string& task, const MergedDoc& doc) {
     ensure_sample(db, run_task, doc.doc_id);
     if (doc.content)
-      Query(db, "UPDATE samples SET doc = ? WHERE run_task = ? AND doc_id = ? AND doc IS NULL", intern_doc(db, *doc.content, doc.doc_hash),
-            run_task, doc.doc_id)
+      Query(db, "UPDATE samples SET doc = ? WHERE run_task = ? AND doc_id = ? AND doc IS NULL",
+            intern_doc(db, *doc.content, doc.doc_hash), run_task, doc.doc_id)
           .run();
     for (const MergedDoc::Asked& asked : doc.asked) {
       int64_t request = intern_request(db, asked.request);
       if (asked.response) {
         // Never in place of a good response of our own.
-        link_row(db, run_task, {task, doc.doc_id, static_cast<int>(asked.position)}, request, put_loaded(db, *asked.response), false);
+        link_row(db, run_task, {task, doc.doc_id, static_cast<int>(asked.position)}, request,
+                 put_loaded(db, *asked.response), false);
       } else {
-        Query(db, "INSERT INTO asked (run_task, doc_id, position, request, response) VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING",
+        Query(db,
+              "INSERT INTO asked (run_task, doc_id, position, request, response) VALUES (?, ?, ?, ?, NULL) ON CONFLICT "
+              "DO NOTHING",
               run_task, doc.doc_id, asked.position, request)
             .run();
       }
@@ -179,8 +187,9 @@ class Merger {
     for (const ScoreSet& set : ours)
       if (set.attempt == current) newest_ms = set.created_ms;
     for (const ScoreSet& set : doc.scores) {
-      bool known = std::any_of(ours.begin(), ours.end(),
-                               [&](const ScoreSet& own) { return own.created_ms == set.created_ms && own.same_verdict(set); });
+      bool known = std::any_of(ours.begin(), ours.end(), [&](const ScoreSet& own) {
+        return own.created_ms == set.created_ms && own.same_verdict(set);
+      });
       if (known) continue;
       bool newer = set.created_ms >= newest_ms;
       add_score_set(db, run_task, doc.doc_id, set, newer);
@@ -192,7 +201,8 @@ class Merger {
   Status merge_unasked() {
     std::vector<int64_t> ids;
     {
-      Query query(other_, "SELECT id FROM responses WHERE id NOT IN (SELECT response FROM asked WHERE response IS NOT NULL)");
+      Query query(other_,
+                  "SELECT id FROM responses WHERE id NOT IN (SELECT response FROM asked WHERE response IS NOT NULL)");
       while (query.step()) ids.push_back(query.integer(0));
     }
     for (size_t start = 0; start < ids.size(); start += kResponsesAtOnce) {
@@ -215,7 +225,9 @@ class Merger {
       std::string name = query.text(1), points = query.text(2);
       RunId our_run = run_ids_[query.integer(0)];
       QEVAL_CHECK(writer_.run([&](Database& db) -> Status {
-        Query(db, "INSERT INTO series (run, name, points) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", our_run, name, Blob{points}).run();
+        Query(db, "INSERT INTO series (run, name, points) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", our_run, name,
+              Blob{points})
+            .run();
         return {};
       }));
     }

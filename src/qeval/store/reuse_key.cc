@@ -11,8 +11,8 @@ namespace {
 constexpr int kKeyVersion = 1;
 
 // How the engine is reached or called, not what it computes.
-constexpr std::array kLeftOut = {"preset",    "base_url",          "base_urls", "api_key",     "headers", "proxy",
-                                 "timeout_s", "connect_timeout_s", "retries",   "max_pending"};
+constexpr std::array kLeftOut = {"preset", "base_url",  "base_urls",         "api_key", "headers",
+                                 "proxy",  "timeout_s", "connect_timeout_s", "retries", "max_pending"};
 
 Json without_connection(const Json& identity) {
   if (!identity.is_object()) return identity;

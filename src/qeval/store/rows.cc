@@ -9,13 +9,19 @@ namespace qeval {
 namespace {
 
 Error damaged(Database& db, const char* table, int64_t id, const std::string& what) {
-  return {ErrorKind::bad_input, fmt::format("{}: {} {} is damaged: {}; `qeval store check` lists all damage", db.path(), table, id, what)};
+  return {ErrorKind::bad_input,
+          fmt::format("{}: {} {} is damaged: {}; `qeval store check` lists all damage", db.path(), table, id, what)};
 }
 
 Json sampling_json(const Sampling& s) {
-  return {{"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p},
-          {"repetition_penalty", s.repetition_penalty}, {"presence_penalty", s.presence_penalty},
-          {"frequency_penalty", s.frequency_penalty}, {"seed", s.seed}};
+  return {{"temperature", s.temperature},
+          {"top_p", s.top_p},
+          {"top_k", s.top_k},
+          {"min_p", s.min_p},
+          {"repetition_penalty", s.repetition_penalty},
+          {"presence_penalty", s.presence_penalty},
+          {"frequency_penalty", s.frequency_penalty},
+          {"seed", s.seed}};
 }
 
 Sampling sampling_from(const Json& json) {
@@ -32,8 +38,11 @@ Sampling sampling_from(const Json& json) {
 }
 
 std::string settings_text(const Request& request) {
-  return encode_json({{"max_new_tokens", request.max_new_tokens}, {"until", request.until}, {"sampling", sampling_json(request.sampling)},
-                      {"want_token_logprobs", request.want_token_logprobs}, {"json_schema", request.json_schema}});
+  return encode_json({{"max_new_tokens", request.max_new_tokens},
+                      {"until", request.until},
+                      {"sampling", sampling_json(request.sampling)},
+                      {"want_token_logprobs", request.want_token_logprobs},
+                      {"json_schema", request.json_schema}});
 }
 
 Status read_settings(const std::string& text, Request* request) {
@@ -53,7 +62,9 @@ std::string chat_text(const ChatPrompt& chat) {
   Json messages = Json::array();
   for (const Message& message : chat.messages)
     messages.push_back({{"role", message.role}, {"content", message.content}, {"extra", message.extra}});
-  Json out = {{"messages", std::move(messages)}, {"tools", chat.tools}, {"continue_final_message", chat.continue_final_message}};
+  Json out = {{"messages", std::move(messages)},
+              {"tools", chat.tools},
+              {"continue_final_message", chat.continue_final_message}};
   out["enable_thinking"] = chat.enable_thinking ? Json(*chat.enable_thinking) : Json(nullptr);
   return encode_json(out);
 }
@@ -69,13 +80,15 @@ Result<ChatPrompt> read_chat(const std::string& text) {
   }
   if (json.contains("tools")) chat.tools = json["tools"];
   chat.continue_final_message = json_bool(json, "continue_final_message");
-  if (auto it = json.find("enable_thinking"); it != json.end() && it->is_boolean()) chat.enable_thinking = it->get<bool>();
+  if (auto it = json.find("enable_thinking"); it != json.end() && it->is_boolean())
+    chat.enable_thinking = it->get<bool>();
   return chat;
 }
 
 Result<Prompt> read_prompt(PromptKind kind, std::string text) {
   switch (kind) {
-    case PromptKind::text: return Prompt(std::move(text));
+    case PromptKind::text:
+      return Prompt(std::move(text));
     case PromptKind::tokens: {
       QEVAL_TRY(auto tokens, unpack_tokens(text));
       return Prompt(std::move(tokens));
@@ -89,9 +102,7 @@ Result<Prompt> read_prompt(PromptKind kind, std::string text) {
 }
 
 // A REAL column takes what it can hold; exact_doubles has all four where one of them cannot.
-std::optional<double> sql_double(double value) {
-  return survives_sql(value) ? std::optional(value) : std::nullopt;
-}
+std::optional<double> sql_double(double value) { return survives_sql(value) ? std::optional(value) : std::nullopt; }
 
 int nibble(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -149,7 +160,8 @@ Result<PreparedRequest> prepare_request(const Request& request) {
   }
   QEVAL_TRY(out.prompt, prepare_text(prompt));
   QEVAL_TRY(out.settings, prepare_text(settings_text(request)));
-  std::string identity = fmt::format("{} {} {} ", static_cast<int>(out.kind), static_cast<int>(out.prompt_kind), out.repeat);
+  std::string identity =
+      fmt::format("{} {} {} ", static_cast<int>(out.kind), static_cast<int>(out.prompt_kind), out.repeat);
   out.hash = sha256_raw(identity + out.prompt.hash + out.settings.hash + out.continuation);
   return out;
 }
@@ -160,7 +172,9 @@ int64_t intern_request(Database& db, const PreparedRequest& request) {
     if (query.step()) return query.integer(0);
   }
   int64_t prompt = intern_text(db, request.prompt), settings = intern_text(db, request.settings);
-  Query(db, "INSERT INTO requests (hash, kind, prompt_kind, prompt, continuation, settings, repeat) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  Query(db,
+        "INSERT INTO requests (hash, kind, prompt_kind, prompt, continuation, settings, repeat) VALUES (?, ?, ?, ?, ?, "
+        "?, ?)",
         Blob{request.hash}, static_cast<int>(request.kind), static_cast<int>(request.prompt_kind), prompt,
         Blob{request.continuation}, settings, request.repeat)
       .run();
@@ -188,7 +202,8 @@ Result<Request> read_request(Database& db, int64_t id) {
   auto parsed = read_prompt(prompt_kind, std::move(prompt));
   if (!parsed) return fail(damaged(db, "request", id, parsed.error().message));
   out.prompt = std::move(*parsed);
-  if (auto status = read_settings(settings, &out); !status) return fail(damaged(db, "request", id, status.error().message));
+  if (auto status = read_settings(settings, &out); !status)
+    return fail(damaged(db, "request", id, status.error().message));
   return out;
 }
 
@@ -232,7 +247,9 @@ int64_t intern_response(Database& db, RunId run, const PreparedResponse& prepare
     Query query(db, "SELECT id FROM responses WHERE key = ? AND run = ? AND good = 1", key, run);
     if (query.step()) return query.integer(0);
   }
-  auto optional_blob = [](const std::string& bytes) { return bytes.empty() ? std::nullopt : std::optional(Blob{bytes}); };
+  auto optional_blob = [](const std::string& bytes) {
+    return bytes.empty() ? std::nullopt : std::optional(Blob{bytes});
+  };
   std::array<double, 4> doubles = {r.logprob_nats, r.queue_s, r.first_token_s, r.total_s};
   std::string exact;
   for (double value : doubles)
@@ -240,13 +257,16 @@ int64_t intern_response(Database& db, RunId run, const PreparedResponse& prepare
   std::optional<int64_t> text;
   if (prepared.text) text = intern_text(db, *prepared.text);
   Query(db,
-        "INSERT INTO responses (key, run, request, good, created_ms, session_id, finish, failure, failure_message, text, stop_string, "
-        "logprob_nats, is_greedy, n_prompt_tokens, n_cached_tokens, n_new_tokens, token_logprobs, queue_s, first_token_s, total_s, "
+        "INSERT INTO responses (key, run, request, good, created_ms, session_id, finish, failure, failure_message, "
+        "text, stop_string, "
+        "logprob_nats, is_greedy, n_prompt_tokens, n_cached_tokens, n_new_tokens, token_logprobs, queue_s, "
+        "first_token_s, total_s, "
         "exact_doubles, truncated_prompt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key, run, request_row, good, prepared.created_ms, static_cast<int64_t>(r.id), static_cast<int>(r.finish),
-        static_cast<int>(r.failure), optional_blob(r.failure_message), text, optional_blob(r.stop_string), sql_double(r.logprob_nats),
-        r.is_greedy, r.n_prompt_tokens, r.n_cached_tokens, r.n_new_tokens, optional_blob(prepared.token_logprobs), sql_double(r.queue_s),
-        sql_double(r.first_token_s), sql_double(r.total_s), optional_blob(exact), r.truncated_prompt)
+        static_cast<int>(r.failure), optional_blob(r.failure_message), text, optional_blob(r.stop_string),
+        sql_double(r.logprob_nats), r.is_greedy, r.n_prompt_tokens, r.n_cached_tokens, r.n_new_tokens,
+        optional_blob(prepared.token_logprobs), sql_double(r.queue_s), sql_double(r.first_token_s),
+        sql_double(r.total_s), optional_blob(exact), r.truncated_prompt)
       .run();
   return db.last_insert_id();
 }
@@ -257,8 +277,10 @@ Result<StoredResponse> read_response(Database& db, int64_t id) {
   int64_t text_row = 0;
   {
     Query query(db,
-                "SELECT key, run, session_id, finish, failure, failure_message, text, stop_string, logprob_nats, is_greedy, n_prompt_tokens, "
-                "n_cached_tokens, n_new_tokens, token_logprobs, queue_s, first_token_s, total_s, exact_doubles, truncated_prompt "
+                "SELECT key, run, session_id, finish, failure, failure_message, text, stop_string, logprob_nats, "
+                "is_greedy, n_prompt_tokens, "
+                "n_cached_tokens, n_new_tokens, token_logprobs, queue_s, first_token_s, total_s, exact_doubles, "
+                "truncated_prompt "
                 "FROM responses WHERE id = ?",
                 id);
     if (!query.step()) return fail(damaged(db, "response", id, "it is missing"));
@@ -266,14 +288,16 @@ Result<StoredResponse> read_response(Database& db, int64_t id) {
     out.decoded_in = query.integer(1);
     r.id = static_cast<RequestId>(query.integer(2));
     int64_t finish = query.integer(3), failure = query.integer(4);
-    if (finish < 1 || finish > 6 || failure < 0 || failure > 8) return fail(damaged(db, "response", id, "unknown finish reason or failure"));
+    if (finish < 1 || finish > 6 || failure < 0 || failure > 8)
+      return fail(damaged(db, "response", id, "unknown finish reason or failure"));
     r.finish = static_cast<FinishReason>(finish);
     r.failure = static_cast<EngineFailure>(failure);
     r.failure_message = query.text(5);
     text_row = query.integer(6);
     r.stop_string = query.text(7);
     std::array<double, 4> doubles = {query.real(8), query.real(14), query.real(15), query.real(16)};
-    if (!query.is_null(17) && !unpack_doubles(query.bytes(17), &doubles)) return fail(damaged(db, "response", id, "its numbers"));
+    if (!query.is_null(17) && !unpack_doubles(query.bytes(17), &doubles))
+      return fail(damaged(db, "response", id, "its numbers"));
     r.logprob_nats = doubles[0], r.queue_s = doubles[1], r.first_token_s = doubles[2], r.total_s = doubles[3];
     r.is_greedy = query.integer(9) != 0;
     r.n_prompt_tokens = static_cast<int>(query.integer(10));
@@ -295,7 +319,8 @@ Result<StoredResponse> read_response(Database& db, int64_t id) {
 }
 
 std::optional<int64_t> find_response_row(Database& db, const PreparedKey& key, RunId prefer) {
-  Query query(db, "SELECT id FROM responses WHERE key = ? AND good = 1 ORDER BY run = ? DESC, id LIMIT 1", BlobOrText(key), prefer);
+  Query query(db, "SELECT id FROM responses WHERE key = ? AND good = 1 ORDER BY run = ? DESC, id LIMIT 1",
+              BlobOrText(key), prefer);
   if (!query.step()) return std::nullopt;
   return query.integer(0);
 }
@@ -306,7 +331,8 @@ int64_t task_row(Database& db, RunId run, const std::string& task) {
     if (query.step()) return query.integer(0);
   }
   Query(db,
-        "INSERT INTO run_tasks (run, task, version, config, identity, n_docs, n_docs_total, data_note, done, summary, updated_ms) "
+        "INSERT INTO run_tasks (run, task, version, config, identity, n_docs, n_docs_total, data_note, done, summary, "
+        "updated_ms) "
         "VALUES (?, ?, '', 'null', 'null', 0, 0, '', 0, 'null', ?)",
         run, task, utc_now_ms())
       .run();
@@ -314,15 +340,19 @@ int64_t task_row(Database& db, RunId run, const std::string& task) {
 }
 
 void ensure_sample(Database& db, int64_t run_task, int64_t doc_id) {
-  Query(db, "INSERT INTO samples (run_task, doc_id, doc, attempt) VALUES (?, ?, NULL, 0) ON CONFLICT DO NOTHING", run_task, doc_id).run();
+  Query(db, "INSERT INTO samples (run_task, doc_id, doc, attempt) VALUES (?, ?, NULL, 0) ON CONFLICT DO NOTHING",
+        run_task, doc_id)
+      .run();
 }
 
-void link_row(Database& db, int64_t run_task, const RequestRef& ref, int64_t request_row, int64_t response_row, bool good) {
-  Query(db,
-        "INSERT INTO asked (run_task, doc_id, position, request, response) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (run_task, doc_id, position) DO UPDATE SET request = excluded.request, response = excluded.response "
-        "WHERE ? OR asked.response IS NULL OR (SELECT good FROM responses WHERE id = asked.response) = 0",
-        run_task, ref.doc_id, ref.index, request_row, response_row, good)
+void link_row(Database& db, int64_t run_task, const RequestRef& ref, int64_t request_row, int64_t response_row,
+              bool good) {
+  Query(
+      db,
+      "INSERT INTO asked (run_task, doc_id, position, request, response) VALUES (?, ?, ?, ?, ?) "
+      "ON CONFLICT (run_task, doc_id, position) DO UPDATE SET request = excluded.request, response = excluded.response "
+      "WHERE ? OR asked.response IS NULL OR (SELECT good FROM responses WHERE id = asked.response) = 0",
+      run_task, ref.doc_id, ref.index, request_row, response_row, good)
       .run();
 }
 

@@ -74,7 +74,8 @@ std::optional<int64_t> find_response_row(Database& db, const PreparedKey& key, R
 int64_t task_row(Database& db, RunId run, const std::string& task);
 void ensure_sample(Database& db, int64_t run_task, int64_t doc_id);
 // Points a question at a response; a good response is never replaced by one that is not.
-void link_row(Database& db, int64_t run_task, const RequestRef& ref, int64_t request_row, int64_t response_row, bool good);
+void link_row(Database& db, int64_t run_task, const RequestRef& ref, int64_t request_row, int64_t response_row,
+              bool good);
 
 constexpr int kMaxRequestIndex = 65'535;
 

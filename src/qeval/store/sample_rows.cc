@@ -11,7 +11,8 @@ namespace {
 Result<Json> stored_json(Database& db, std::string_view text, const std::string& where) {
   auto json = decode_json(text);
   if (!json)
-    return bad_input(fmt::format("{}: {} is damaged: {}; `qeval store check` lists all damage", db.path(), where, json.error().message));
+    return bad_input(fmt::format("{}: {} is damaged: {}; `qeval store check` lists all damage", db.path(), where,
+                                 json.error().message));
   return json;
 }
 
@@ -29,7 +30,8 @@ Status read_asked(Database& db, int64_t run_task, int64_t doc_id, SampleRecord* 
   };
   std::vector<Row> rows;
   {
-    Query query(db, "SELECT position, request, response FROM asked WHERE run_task = ? AND doc_id = ? ORDER BY position", run_task, doc_id);
+    Query query(db, "SELECT position, request, response FROM asked WHERE run_task = ? AND doc_id = ? ORDER BY position",
+                run_task, doc_id);
     while (query.step()) rows.push_back({query.integer(0), query.integer(1), query.is_null(2) ? 0 : query.integer(2)});
   }
   for (const Row& row : rows) {
@@ -50,13 +52,18 @@ Status read_asked(Database& db, int64_t run_task, int64_t doc_id, SampleRecord* 
 
 Result<PreparedSample> prepare_sample(const Sample& sample) {
   if (sample.requests.size() > kMaxRequestIndex + size_t{1})
-    return bad_input(fmt::format("doc {} has {} requests, at most {} can be stored", sample.doc_id, sample.requests.size(), kMaxRequestIndex + 1));
+    return bad_input(fmt::format("doc {} has {} requests, at most {} can be stored", sample.doc_id,
+                                 sample.requests.size(), kMaxRequestIndex + 1));
   PreparedSample out;
   out.doc_id = sample.doc_id;
   out.doc_hash = sample.doc_hash;
-  QEVAL_TRY(out.content, prepare_text(encode_json({{"doc", sample.doc}, {"target", sample.target}, {"references", sample.references},
-                                                   {"choices", sample.choices}, {"gold", sample.gold},
-                                                   {"multiple_inputs", sample.multiple_inputs}, {"doc_hash", sample.doc_hash}})));
+  QEVAL_TRY(out.content, prepare_text(encode_json({{"doc", sample.doc},
+                                                   {"target", sample.target},
+                                                   {"references", sample.references},
+                                                   {"choices", sample.choices},
+                                                   {"gold", sample.gold},
+                                                   {"multiple_inputs", sample.multiple_inputs},
+                                                   {"doc_hash", sample.doc_hash}})));
   for (const Request& request : sample.requests) {
     QEVAL_TRY(PreparedRequest prepared, prepare_request(request));
     out.requests.push_back(std::move(prepared));
@@ -76,14 +83,17 @@ int64_t intern_doc(Database& db, const PreparedText& content, const std::string&
 
 void put_sample_rows(Database& db, int64_t run_task, const PreparedSample& sample) {
   int64_t doc = intern_doc(db, sample.content, sample.doc_hash);
-  Query(db, "INSERT INTO samples (run_task, doc_id, doc, attempt) VALUES (?, ?, ?, 0) ON CONFLICT (run_task, doc_id) DO UPDATE SET doc = excluded.doc",
+  Query(db,
+        "INSERT INTO samples (run_task, doc_id, doc, attempt) VALUES (?, ?, ?, 0) ON CONFLICT (run_task, doc_id) DO "
+        "UPDATE SET doc = excluded.doc",
         run_task, sample.doc_id, doc)
       .run();
   for (size_t i = 0; i < sample.requests.size(); ++i) {
     int64_t request = intern_request(db, sample.requests[i]);
     Query(db,
           "INSERT INTO asked (run_task, doc_id, position, request, response) VALUES (?, ?, ?, ?, NULL) "
-          "ON CONFLICT (run_task, doc_id, position) DO UPDATE SET request = excluded.request WHERE asked.response IS NULL",
+          "ON CONFLICT (run_task, doc_id, position) DO UPDATE SET request = excluded.request WHERE asked.response IS "
+          "NULL",
           run_task, sample.doc_id, static_cast<int64_t>(i), request)
         .run();
   }
@@ -92,7 +102,9 @@ void put_sample_rows(Database& db, int64_t run_task, const PreparedSample& sampl
 ScoreRow score_row(const Score& score) {
   Json metrics = Json::array();
   for (const auto& [name, value] : score.metrics) metrics.push_back(Json::array({name, value}));
-  return {score.filter, static_cast<int>(score.failure_class), score.extracted, score.explanation, encode_json(metrics), encode_json(score.details)};
+  return {score.filter,         static_cast<int>(score.failure_class),
+          score.extracted,      score.explanation,
+          encode_json(metrics), encode_json(score.details)};
 }
 
 Result<Score> score_from(Database& db, const ScoreRow& row) {
@@ -122,13 +134,15 @@ std::vector<ScoreSet> read_score_sets(Database& db, int64_t run_task, int64_t do
   std::vector<ScoreSet> out;
   int64_t first = attempt ? attempt : 1, last = attempt ? attempt : INT64_MAX;
   Query query(db,
-              "SELECT attempt, scorer_version, backend, created_ms, filter, failure_class, extracted, explanation, metrics, details FROM scores "
+              "SELECT attempt, scorer_version, backend, created_ms, filter, failure_class, extracted, explanation, "
+              "metrics, details FROM scores "
               "WHERE run_task = ? AND doc_id = ? AND attempt BETWEEN ? AND ? ORDER BY attempt, position",
               run_task, doc_id, first, last);
   while (query.step()) {
     if (out.empty() || out.back().attempt != query.integer(0))
       out.push_back({query.integer(0), static_cast<int>(query.integer(1)), query.text(2), query.integer(3), {}});
-    out.back().rows.push_back({query.text(4), static_cast<int>(query.integer(5)), query.text(6), query.text(7), query.text(8), query.text(9)});
+    out.back().rows.push_back({query.text(4), static_cast<int>(query.integer(5)), query.text(6), query.text(7),
+                               query.text(8), query.text(9)});
   }
   return out;
 }
@@ -142,12 +156,14 @@ void add_score_set(Database& db, int64_t run_task, int64_t doc_id, const ScoreSe
   int64_t position = 0;
   for (const ScoreRow& row : set.rows)
     Query(db,
-          "INSERT INTO scores (run_task, doc_id, attempt, position, scorer_version, backend, created_ms, filter, failure_class, extracted, "
+          "INSERT INTO scores (run_task, doc_id, attempt, position, scorer_version, backend, created_ms, filter, "
+          "failure_class, extracted, "
           "explanation, metrics, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          run_task, doc_id, attempt, position++, set.scorer_version, set.backend, set.created_ms, row.filter, row.failure_class,
-          Blob{row.extracted}, Blob{row.explanation}, row.metrics, row.details)
+          run_task, doc_id, attempt, position++, set.scorer_version, set.backend, set.created_ms, row.filter,
+          row.failure_class, Blob{row.extracted}, Blob{row.explanation}, row.metrics, row.details)
         .run();
-  if (make_current) Query(db, "UPDATE samples SET attempt = ? WHERE run_task = ? AND doc_id = ?", attempt, run_task, doc_id).run();
+  if (make_current)
+    Query(db, "UPDATE samples SET attempt = ? WHERE run_task = ? AND doc_id = ?", attempt, run_task, doc_id).run();
 }
 
 std::optional<int64_t> find_task_row(Database& db, RunId run, const std::string& task) {
@@ -161,7 +177,10 @@ Result<SampleRecord> read_sample(Database& db, int64_t run_task, int64_t doc_id)
   record.doc_id = doc_id;
   int64_t content = 0, attempt = 0;
   {
-    Query query(db, "SELECT d.content, s.attempt FROM samples s LEFT JOIN docs d ON d.id = s.doc WHERE s.run_task = ? AND s.doc_id = ?", run_task, doc_id);
+    Query query(db,
+                "SELECT d.content, s.attempt FROM samples s LEFT JOIN docs d ON d.id = s.doc WHERE s.run_task = ? AND "
+                "s.doc_id = ?",
+                run_task, doc_id);
     if (query.step()) content = query.integer(0), attempt = query.integer(1);
   }
   if (content != 0) {
@@ -185,8 +204,10 @@ Result<std::vector<RunRecord>> read_runs(Database& db, RunId id) {
   std::vector<RunRecord> out;
   RunId first = id ? id : INT64_MIN, last = id ? id : INT64_MAX;
   Query query(db,
-              "SELECT r.id, r.run_key, m.name, w.key, r.engine, r.preset, r.suite, r.spec, r.environment, r.status, r.started_ms, r.ended_ms, "
-              "r.performance FROM runs r JOIN models m ON m.id = r.model JOIN weights w ON w.id = r.weights WHERE r.id BETWEEN ? AND ? ORDER BY r.id",
+              "SELECT r.id, r.run_key, m.name, w.key, r.engine, r.preset, r.suite, r.spec, r.environment, r.status, "
+              "r.started_ms, r.ended_ms, "
+              "r.performance FROM runs r JOIN models m ON m.id = r.model JOIN weights w ON w.id = r.weights WHERE r.id "
+              "BETWEEN ? AND ? ORDER BY r.id",
               first, last);
   while (query.step()) {
     RunRecord run;
@@ -201,7 +222,8 @@ Result<std::vector<RunRecord>> read_runs(Database& db, RunId id) {
     QEVAL_TRY(run.spec, stored_json(db, query.bytes(7), where));
     QEVAL_TRY(run.environment, stored_json(db, query.bytes(8), where));
     int64_t status = query.integer(9);
-    if (status < 1 || status > 4) return bad_input(fmt::format("{}: {} is damaged: unknown status {}", db.path(), where, status));
+    if (status < 1 || status > 4)
+      return bad_input(fmt::format("{}: {} is damaged: unknown status {}", db.path(), where, status));
     run.status = static_cast<RunStatus>(status);
     run.started_ms = query.integer(10);
     run.ended_ms = query.integer(11);
@@ -214,10 +236,13 @@ Result<std::vector<RunRecord>> read_runs(Database& db, RunId id) {
 int64_t insert_run(Database& db, const RunRecord& run, const std::string& uid) {
   Query(db, "INSERT INTO models (name) VALUES (?) ON CONFLICT DO NOTHING", run.model_id).run();
   Query(db, "INSERT INTO weights (key) VALUES (?) ON CONFLICT DO NOTHING", run.weights_key).run();
-  std::string spec = encode_json(run.spec), environment = encode_json(run.environment), performance = encode_json(run.performance);
+  std::string spec = encode_json(run.spec), environment = encode_json(run.environment),
+              performance = encode_json(run.performance);
   Query(db,
-        "INSERT INTO runs (uid, run_key, model, weights, engine, preset, suite, spec, environment, status, started_ms, ended_ms, performance) "
-        "VALUES (?, ?, (SELECT id FROM models WHERE name = ?), (SELECT id FROM weights WHERE key = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (uid, run_key, model, weights, engine, preset, suite, spec, environment, status, started_ms, "
+        "ended_ms, performance) "
+        "VALUES (?, ?, (SELECT id FROM models WHERE name = ?), (SELECT id FROM weights WHERE key = ?), ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?)",
         uid, run.run_key, run.model_id, run.weights_key, run.engine, run.preset, run.suite, spec, environment,
         static_cast<int>(run.status), run.started_ms, run.ended_ms, performance)
       .run();
@@ -226,7 +251,10 @@ int64_t insert_run(Database& db, const RunRecord& run, const std::string& uid) {
 
 Result<std::vector<TaskRecord>> read_tasks(Database& db, RunId run) {
   std::vector<TaskRecord> out;
-  Query query(db, "SELECT task, version, config, identity, n_docs, n_docs_total, data_note, done, summary FROM run_tasks WHERE run = ? ORDER BY id", run);
+  Query query(db,
+              "SELECT task, version, config, identity, n_docs, n_docs_total, data_note, done, summary FROM run_tasks "
+              "WHERE run = ? ORDER BY id",
+              run);
   while (query.step()) {
     TaskRecord task;
     task.task = query.text(0);
@@ -245,13 +273,18 @@ Result<std::vector<TaskRecord>> read_tasks(Database& db, RunId run) {
 }
 
 void put_task_row(Database& db, RunId run, const TaskRecord& task, int64_t updated_ms) {
-  std::string config = encode_json(task.config), identity = encode_json(task.identity), summary = encode_json(task.summary);
+  std::string config = encode_json(task.config), identity = encode_json(task.identity),
+              summary = encode_json(task.summary);
   Query(db,
-        "INSERT INTO run_tasks (run, task, version, config, identity, n_docs, n_docs_total, data_note, done, summary, updated_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, task) DO UPDATE SET version = excluded.version, config = excluded.config, "
-        "identity = excluded.identity, n_docs = excluded.n_docs, n_docs_total = excluded.n_docs_total, data_note = excluded.data_note, "
+        "INSERT INTO run_tasks (run, task, version, config, identity, n_docs, n_docs_total, data_note, done, summary, "
+        "updated_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, task) DO UPDATE SET version = excluded.version, "
+        "config = excluded.config, "
+        "identity = excluded.identity, n_docs = excluded.n_docs, n_docs_total = excluded.n_docs_total, data_note = "
+        "excluded.data_note, "
         "done = excluded.done, summary = excluded.summary, updated_ms = excluded.updated_ms",
-        run, task.task, task.version, config, identity, task.n_docs, task.n_docs_total, task.data_note, task.done, summary, updated_ms)
+        run, task.task, task.version, config, identity, task.n_docs, task.n_docs_total, task.data_note, task.done,
+        summary, updated_ms)
       .run();
 }
 

@@ -183,10 +183,12 @@ FileState read_state(Database& db) {
 Status check_state(const Database& db, const FileState& state, int newest) {
   if (state.empty) return {};
   if (state.application_id != kApplicationId || state.version < 1)
-    return bad_input(fmt::format("{}: is an SQLite file, but not a qeval store; choose another --store FILE", db.path()));
+    return bad_input(
+        fmt::format("{}: is an SQLite file, but not a qeval store; choose another --store FILE", db.path()));
   if (state.version > newest)
-    return bad_input(fmt::format("{}: was written by a newer qeval (schema {}, this one knows {}); update qeval or choose another --store FILE",
-                                 db.path(), state.version, newest));
+    return bad_input(fmt::format(
+        "{}: was written by a newer qeval (schema {}, this one knows {}); update qeval or choose another --store FILE",
+        db.path(), state.version, newest));
   return {};
 }
 
@@ -226,8 +228,9 @@ Status prepare_schema(Database& db, bool read_only, std::span<const Migration> s
     }
     if (state.empty) return bad_input(fmt::format("{}: is empty; `qeval run` fills a store", db.path()));
     if (state.version < newest)
-      return bad_input(fmt::format("{}: has the older schema {}; `qeval store check --store {}` brings it up to date (schema {})", db.path(),
-                                   state.version, db.path(), newest));
+      return bad_input(
+          fmt::format("{}: has the older schema {}; `qeval store check --store {}` brings it up to date (schema {})",
+                      db.path(), state.version, db.path(), newest));
     return {};
   });
 }

@@ -8,7 +8,7 @@ namespace qeval {
 
 // One step of the file format. Steps are only ever appended; one that a release has shipped is never edited.
 struct Migration {
-  int version = 0;           // 1, 2, 3 …
+  int version = 0;  // 1, 2, 3 …
   const char* sql = nullptr;
 };
 std::span<const Migration> migrations();

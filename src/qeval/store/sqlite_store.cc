@@ -19,7 +19,8 @@ Status require_run(Database& db, RunId run) {
 
 Status check_ref(const RequestRef& ref) {
   if (ref.index >= 0 && ref.index <= kMaxRequestIndex) return {};
-  return bad_input(fmt::format("task {}, doc {}: request index {} is outside 0 to {}", ref.task, ref.doc_id, ref.index, kMaxRequestIndex));
+  return bad_input(fmt::format("task {}, doc {}: request index {} is outside 0 to {}", ref.task, ref.doc_id, ref.index,
+                               kMaxRequestIndex));
 }
 
 void put_response_rows(Database& db, RunId run, const RequestRef& ref, const PreparedResponse& response) {
@@ -34,15 +35,21 @@ void put_response_rows(Database& db, RunId run, const RequestRef& ref, const Pre
 
 const char* to_string(RunStatus status) {
   switch (status) {
-    case RunStatus::running: return "running";
-    case RunStatus::interrupted: return "interrupted";
-    case RunStatus::done: return "done";
-    case RunStatus::failed: return "failed";
+    case RunStatus::running:
+      return "running";
+    case RunStatus::interrupted:
+      return "interrupted";
+    case RunStatus::done:
+      return "done";
+    case RunStatus::failed:
+      return "failed";
   }
   return "unknown";
 }
 
-Result<std::unique_ptr<Store>> open_store(const std::string& path, const StoreOptions& options) { return SqliteStore::open(path, options); }
+Result<std::unique_ptr<Store>> open_store(const std::string& path, const StoreOptions& options) {
+  return SqliteStore::open(path, options);
+}
 
 Result<std::unique_ptr<Store>> SqliteStore::open(const std::string& path, const StoreOptions& options) {
   QEVAL_TRY(auto db, Database::open(path, options.read_only, options.create));
@@ -56,7 +63,8 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const std::string& path, const 
   return std::make_unique<SqliteStore>(path, std::move(db), options.read_only);
 }
 
-SqliteStore::SqliteStore(std::string path, std::unique_ptr<Database> db, bool read_only) : path_(std::move(path)), readers_(std::filesystem::absolute(path_).string()) {
+SqliteStore::SqliteStore(std::string path, std::unique_ptr<Database> db, bool read_only)
+    : path_(std::move(path)), readers_(std::filesystem::absolute(path_).string()) {
   if (read_only) return;
   writer_ = std::make_unique<Writer>(std::move(db));
   leases_ = std::make_unique<LeaseKeeper>(writer_.get(), path_);
@@ -106,7 +114,9 @@ void SqliteStore::release(RunId run) {
 Status SqliteStore::set_run_status(RunId run, RunStatus status, int64_t ended_ms, const Json& performance) {
   std::string text = encode_json(performance);
   return write_for(run, [&](Database& db) -> Status {
-    Query(db, "UPDATE runs SET status = ?, ended_ms = ?, performance = ? WHERE id = ?", static_cast<int>(status), ended_ms, text, run).run();
+    Query(db, "UPDATE runs SET status = ?, ended_ms = ?, performance = ? WHERE id = ?", static_cast<int>(status),
+          ended_ms, text, run)
+        .run();
     return {};
   });
 }
@@ -175,8 +185,8 @@ Status SqliteStore::put_sample(RunId run, const std::string& task, const Sample&
   });
 }
 
-Status SqliteStore::put_scores(RunId run, const std::string& task, int64_t doc_id, int scorer_version, const std::vector<Score>& scores,
-                               const std::string& backend) {
+Status SqliteStore::put_scores(RunId run, const std::string& task, int64_t doc_id, int scorer_version,
+                               const std::vector<Score>& scores, const std::string& backend) {
   ScoreSet set{0, scorer_version, backend, utc_now_ms(), {}};
   for (const Score& score : scores) set.rows.push_back(score_row(score));
   return write_for(run, [&](Database& db) -> Status {
@@ -216,7 +226,8 @@ Result<StoreCheck> SqliteStore::check() const {
 Status SqliteStore::merge(const std::string& other_path) {
   if (!writer_) return fail(ErrorKind::internal, fmt::format("{}: was opened for reading only", path_));
   std::error_code ec;
-  if (std::filesystem::equivalent(path_, other_path, ec)) return bad_input(fmt::format("{}: cannot be merged with itself", path_));
+  if (std::filesystem::equivalent(path_, other_path, ec))
+    return bad_input(fmt::format("{}: cannot be merged with itself", path_));
   QEVAL_TRY(auto other, Database::open(other_path, true, false));
   QEVAL_CHECK(prepare_schema(*other, true, migrations()));
   return merge_store(*other, *writer_);

@@ -24,17 +24,20 @@ class SqliteStore : public Store {
   Result<std::vector<TaskRecord>> tasks(RunId run) const override;
 
   Result<std::optional<StoredResponse>> find_response(const std::string& reuse_key, RunId prefer) const override;
-  Result<std::map<std::string, StoredResponse>> find_responses(const std::vector<std::string>& reuse_keys, RunId prefer) const override;
+  Result<std::map<std::string, StoredResponse>> find_responses(const std::vector<std::string>& reuse_keys,
+                                                               RunId prefer) const override;
   Status put_response(RunId run, const RequestRef& ref, const std::string& reuse_key, const Request& request,
                       const Response& response) override;
   Status put_responses(RunId run, std::span<const NewResponse> batch) override;
   Status link_response(RunId run, const RequestRef& ref, const std::string& reuse_key) override;
 
   Status put_sample(RunId run, const std::string& task, const Sample& sample) override;
-  Status put_scores(RunId run, const std::string& task, int64_t doc_id, int scorer_version, const std::vector<Score>& scores,
-                    const std::string& backend) override;
-  Status for_each_sample(RunId run, const std::string& task, const std::function<bool(SampleRecord&&)>& visit) const override;
-  Result<std::vector<std::pair<int64_t, std::vector<Score>>>> current_scores(RunId run, const std::string& task) const override;
+  Status put_scores(RunId run, const std::string& task, int64_t doc_id, int scorer_version,
+                    const std::vector<Score>& scores, const std::string& backend) override;
+  Status for_each_sample(RunId run, const std::string& task,
+                         const std::function<bool(SampleRecord&&)>& visit) const override;
+  Result<std::vector<std::pair<int64_t, std::vector<Score>>>> current_scores(RunId run,
+                                                                             const std::string& task) const override;
   Status for_each_score(RunId run, const std::string& task,
                         const std::function<bool(int64_t doc_id, std::vector<Score>&&)>& visit) const override;
   Result<std::vector<ScoreVersion>> score_history(RunId run, const std::string& task, int64_t doc_id) const override;

@@ -12,8 +12,8 @@ constexpr int64_t kScoresAtOnce = 512;
 std::vector<int64_t> doc_ids_after(Database& db, int64_t run_task, std::optional<int64_t> last, int64_t limit) {
   std::vector<int64_t> out;
   int64_t from = last ? *last : INT64_MIN;
-  Query query(db, "SELECT doc_id FROM samples WHERE run_task = ? AND (doc_id > ? OR ?) ORDER BY doc_id LIMIT ?", run_task, from,
-              !last.has_value(), limit);
+  Query query(db, "SELECT doc_id FROM samples WHERE run_task = ? AND (doc_id > ? OR ?) ORDER BY doc_id LIMIT ?",
+              run_task, from, !last.has_value(), limit);
   while (query.step()) out.push_back(query.integer(0));
   return out;
 }
@@ -120,7 +120,8 @@ Result<std::optional<StoredResponse>> SqliteStore::find_response(const std::stri
   });
 }
 
-Result<std::map<std::string, StoredResponse>> SqliteStore::find_responses(const std::vector<std::string>& reuse_keys, RunId prefer) const {
+Result<std::map<std::string, StoredResponse>> SqliteStore::find_responses(const std::vector<std::string>& reuse_keys,
+                                                                          RunId prefer) const {
   // One snapshot: a million look-ups cost their index walks, not a million locks.
   return readers_.read(
       [&](Database& db) -> Result<std::map<std::string, StoredResponse>> {
@@ -137,7 +138,8 @@ Result<std::map<std::string, StoredResponse>> SqliteStore::find_responses(const 
       true);
 }
 
-Status SqliteStore::for_each_sample(RunId run, const std::string& task, const std::function<bool(SampleRecord&&)>& visit) const {
+Status SqliteStore::for_each_sample(RunId run, const std::string& task,
+                                    const std::function<bool(SampleRecord&&)>& visit) const {
   return walk<SampleRecord>(readers_, run, task, kSamplesAtOnce, read_sample, [&](int64_t, SampleRecord&& record) {
     record.task = task;
     return visit(std::move(record));
@@ -149,7 +151,8 @@ Status SqliteStore::for_each_score(RunId run, const std::string& task,
   return walk<std::vector<Score>>(readers_, run, task, kScoresAtOnce, load_scores, visit);
 }
 
-Result<std::vector<std::pair<int64_t, std::vector<Score>>>> SqliteStore::current_scores(RunId run, const std::string& task) const {
+Result<std::vector<std::pair<int64_t, std::vector<Score>>>> SqliteStore::current_scores(RunId run,
+                                                                                        const std::string& task) const {
   std::vector<std::pair<int64_t, std::vector<Score>>> out;
   QEVAL_CHECK(for_each_score(run, task, [&](int64_t doc_id, std::vector<Score>&& scores) {
     out.emplace_back(doc_id, std::move(scores));

@@ -22,49 +22,49 @@ const char* to_string(RunStatus status);
 
 struct RunRecord {
   RunId id = 0;
-  std::string run_key;          // SHA-256 of everything resolved: the same command finds the same run
-  std::string model_id;         // what the user asked for (display)
-  std::string weights_key;      // sha256, or "declared:…"
+  std::string run_key;      // SHA-256 of everything resolved: the same command finds the same run
+  std::string model_id;     // what the user asked for (display)
+  std::string weights_key;  // sha256, or "declared:…"
   std::string engine, preset, suite;
-  Json spec;                    // arguments given and everything resolved
-  Json environment;             // engine versions, device, driver, host
+  Json spec;         // arguments given and everything resolved
+  Json environment;  // engine versions, device, driver, host
   RunStatus status = RunStatus::running;
   int64_t started_ms = 0, ended_ms = 0;
-  Json performance;             // system performance of the run, from responses decoded in it
+  Json performance;  // system performance of the run, from responses decoded in it
 };
 
-struct TaskRecord {             // one task of one run
+struct TaskRecord {  // one task of one run
   std::string task, version;
-  Json config;                  // TaskSpec's resolved config, for rescore and reports
+  Json config;  // TaskSpec's resolved config, for rescore and reports
   Json identity;
   int64_t n_docs = 0, n_docs_total = 0;
   std::string data_note;
   bool done = false;
-  Json summary;                 // metrics, class counts, flags; what a report needs
+  Json summary;  // metrics, class counts, flags; what a report needs
 };
 
 // Which question of which sample.
 struct RequestRef {
   std::string task;
   int64_t doc_id = 0;
-  int index = 0;                // in Sample::requests
+  int index = 0;  // in Sample::requests
 };
 
 struct StoredResponse {
-  std::string key;              // reuse key
+  std::string key;  // reuse key
   RunId decoded_in = 0;
   Response response;
 };
 
-struct SampleRecord {           // as read back
+struct SampleRecord {  // as read back
   std::string task;
   int64_t doc_id = 0;
-  Json sample;                  // doc, target, references, choices, gold, multiple_inputs, doc_hash; null if never put
+  Json sample;  // doc, target, references, choices, gold, multiple_inputs, doc_hash; null if never put
   std::vector<Request> requests;    // as asked, in full but for id, priority and conversation
   std::vector<Response> responses;  // aligned; finish=failed+unsupported where missing
   std::vector<Score> scores;        // the newest
   int scorer_version = 0;
-  std::string backend;              // sandbox back end of the newest scores
+  std::string backend;  // sandbox back end of the newest scores
 };
 // The Sample as task/ built it, requests included: what a rescore hands to the scorer.
 Sample sample_from_record(const SampleRecord& record);
@@ -86,7 +86,11 @@ struct NewResponse {
   const Response* response = nullptr;
 };
 
-struct StoreCheck { bool ok = true; std::vector<std::string> problems; std::map<std::string, int64_t> counts; };
+struct StoreCheck {
+  bool ok = true;
+  std::vector<std::string> problems;
+  std::map<std::string, int64_t> counts;
+};
 
 // The SQLite file. Thread-safe; writes are queued and group-committed by one writer thread (at most 1 s late on power
 // loss, nothing lost on SIGKILL once put_response returned). Errors name the file: read-only, full disk, newer schema.
@@ -103,8 +107,8 @@ class Store {
   virtual void release(RunId run) = 0;
   virtual Status set_run_status(RunId run, RunStatus status, int64_t ended_ms, const Json& performance) = 0;
   virtual Status set_environment(RunId run, const Json& environment) = 0;
-  virtual Status put_task(RunId run, const TaskRecord& task) = 0;   // insert or replace; keeps its samples
-  virtual Result<std::vector<RunRecord>> runs() const = 0;          // oldest first
+  virtual Status put_task(RunId run, const TaskRecord& task) = 0;  // insert or replace; keeps its samples
+  virtual Result<std::vector<RunRecord>> runs() const = 0;         // oldest first
   virtual Result<std::optional<RunRecord>> run(RunId id) const = 0;
   virtual Result<std::vector<TaskRecord>> tasks(RunId run) const = 0;
 
@@ -137,7 +141,8 @@ class Store {
   // A task that the run does not have has no samples.
   virtual Status for_each_sample(RunId run, const std::string& task,
                                  const std::function<bool(SampleRecord&&)>& visit) const = 0;
-  virtual Result<std::vector<std::pair<int64_t, std::vector<Score>>>> current_scores(RunId run, const std::string& task) const = 0;
+  virtual Result<std::vector<std::pair<int64_t, std::vector<Score>>>> current_scores(RunId run,
+                                                                                     const std::string& task) const = 0;
   // The same without holding them all, and without prompts or responses.
   virtual Status for_each_score(RunId run, const std::string& task,
                                 const std::function<bool(int64_t doc_id, std::vector<Score>&&)>& visit) const = 0;
@@ -146,10 +151,10 @@ class Store {
   // --- series and texts
   virtual Status put_series(RunId run, const std::string& name, const Json& points) = 0;  // insert or replace
   virtual Result<std::map<std::string, Json>> series(RunId run) const = 0;                // by name
-  virtual Status put_text(const std::string& name, const std::string& text) = 0;       // tracker notes, imports
+  virtual Status put_text(const std::string& name, const std::string& text) = 0;          // tracker notes, imports
   virtual Result<std::optional<std::string>> text(const std::string& name) const = 0;
 
-  virtual Status flush() = 0;        // everything queued is on disk, fsynced
+  virtual Status flush() = 0;  // everything queued is on disk, fsynced
   // Reads everything: pages, foreign keys, every text against its hash. Problems are found, not errors.
   virtual Result<StoreCheck> check() const = 0;
   // Adds what the other store has and this one lacks; doing it again changes nothing. In short transactions.
@@ -158,8 +163,8 @@ class Store {
 };
 
 struct StoreOptions {
-  bool read_only = false;     // reports: never creates, never locks writers out; writing is then an error
-  bool create = true;         // false: an absent file is not_found
+  bool read_only = false;  // reports: never creates, never locks writers out; writing is then an error
+  bool create = true;      // false: an absent file is not_found
 };
 Result<std::unique_ptr<Store>> open_store(const std::string& path, const StoreOptions& options);
 

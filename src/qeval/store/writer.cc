@@ -5,7 +5,7 @@
 namespace qeval {
 namespace {
 
-constexpr size_t kMaxBatch = 512;                        // short transactions: other processes write, too
+constexpr size_t kMaxBatch = 512;                             // short transactions: other processes write, too
 constexpr auto kSyncWithin = std::chrono::milliseconds(800);  // leaves time for the sync itself
 
 }  // namespace
@@ -44,8 +44,10 @@ void Writer::loop() {
   std::unique_lock lock(mutex_);
   while (true) {
     auto ready = [&] { return stop_ || !queue_.empty(); };
-    if (dirty_) wake_.wait_until(lock, sync_due_, ready);
-    else wake_.wait(lock, ready);
+    if (dirty_)
+      wake_.wait_until(lock, sync_due_, ready);
+    else
+      wake_.wait(lock, ready);
     if (queue_.empty() && stop_) break;
     std::deque<Pending*> batch;
     while (!queue_.empty() && batch.size() < kMaxBatch) {
@@ -95,7 +97,8 @@ Status Writer::try_batch(const std::deque<Pending*>& batch) {
     TransactionGuard transaction(*db_, true);
     for (Pending* pending : batch) {
       pending->status = run_savepoint(*pending->job);
-      if (!db_->in_transaction()) return pending->status ? fail(ErrorKind::internal, "transaction lost") : pending->status;
+      if (!db_->in_transaction())
+        return pending->status ? fail(ErrorKind::internal, "transaction lost") : pending->status;
     }
     transaction.commit();
     if (!dirty_) sync_due_ = SteadyClock::now() + kSyncWithin;

@@ -14,8 +14,8 @@
 namespace qeval {
 
 // Group commit. One thread owns the writing connection; whatever waits when a transaction starts goes into it, and each
-// caller returns when it is committed: written to the log, so that SIGKILL cannot lose it. The log is synced to the disk
-// within a second of the first commit that is not there yet.
+// caller returns when it is committed: written to the log, so that SIGKILL cannot lose it. The log is synced to the
+// disk within a second of the first commit that is not there yet.
 class Writer {
  public:
   using Job = std::function<Status(Database&)>;
@@ -50,9 +50,9 @@ class Writer {
   std::deque<Pending*> queue_;  // guarded by mutex_
   bool stop_ = false;           // guarded by mutex_
   // The thread's alone:
-  bool dirty_ = false;                  // commits that are not synced
+  bool dirty_ = false;  // commits that are not synced
   SteadyClock::time_point sync_due_{};
-  Status sync_status_;                  // of the last sync
+  Status sync_status_;  // of the last sync
   std::thread thread_;
 };
 

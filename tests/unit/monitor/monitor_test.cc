@@ -173,7 +173,8 @@ TEST(Devices, VisibilityFollowsCuda) {
 TEST(Devices, AbsentLibraryIsFine) { EXPECT_EQ(open_nvml("libnot-there.so.1"), nullptr); }
 
 TEST(Devices, ReadsTheLibrary) {
-  std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("fake_nvml_" + std::to_string(::getpid()));
+  std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("fake_nvml_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   std::string library = (folder / "libfake.so").string();
   std::string command = "cc -shared -fPIC -o " + library + " " QEVAL_SOURCE_DIR "/tests/cases/monitor/fake_nvml.c";
@@ -206,7 +207,8 @@ TEST(Devices, ReadsTheLibrary) {
 
 class Environment : public testing::Test {
  protected:
-  Environment() : root_((std::filesystem::path(testing::TempDir()) / ("root_" + std::to_string(::getpid()))).string()) {}
+  Environment()
+      : root_((std::filesystem::path(testing::TempDir()) / ("root_" + std::to_string(::getpid()))).string()) {}
   ~Environment() override { std::filesystem::remove_all(root_); }
   void write(const std::string& path, const std::string& content) {
     std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
@@ -218,7 +220,9 @@ class Environment : public testing::Test {
 TEST_F(Environment, IsReadFromFiles) {
   write("/etc/os-release", "NAME=\"Debian\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n");
   write("/proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
-  write("/proc/cpuinfo", "processor\t: 0\nmodel name\t: AMD EPYC 9654\nflags\t\t: fpu avx2 fma avx512f\n\nprocessor\t: 1\nmodel name\t: other\n");
+  write("/proc/cpuinfo",
+        "processor\t: 0\nmodel name\t: AMD EPYC 9654\nflags\t\t: fpu avx2 fma avx512f\n\nprocessor\t: 1\nmodel name\t: "
+        "other\n");
   write("/sys/devices/system/cpu/online", "0-3,8,10-11\n");
   write("/proc/meminfo", "MemTotal:       16384 kB\nMemFree: 1 kB\n");
   write("/sys/fs/cgroup/cpu.max", "50000 100000\n");
@@ -246,7 +250,8 @@ TEST_F(Environment, NoLimitIsNoLimit) {
 
 TEST_F(Environment, AbsentFilesAreLeftOut) {
   Json environment = read_environment(root_ + "/none", nullptr);
-  for (const char* key : {"os", "kernel", "cpu", "cores", "memory_bytes"}) EXPECT_FALSE(environment.contains(key)) << key;
+  for (const char* key : {"os", "kernel", "cpu", "cores", "memory_bytes"})
+    EXPECT_FALSE(environment.contains(key)) << key;
   Json here = read_environment();
   for (const char* key : {"kernel", "usable_cores", "memory_bytes", "gpus"}) EXPECT_TRUE(here.contains(key)) << key;
 }

@@ -7,8 +7,8 @@
 
 namespace qeval {
 
-// Runs `work` in a forked process and gives its exit status; 255 where it was killed. The parent must have no store open
-// in a thread that the child relies on: the child opens its own.
+// Runs `work` in a forked process and gives its exit status; 255 where it was killed. The parent must have no store
+// open in a thread that the child relies on: the child opens its own.
 template <typename F>
 pid_t start_child(F&& work) {
   pid_t pid = ::fork();

@@ -60,7 +60,9 @@ TEST_F(Concurrency, ABadJobTakesNoOtherWithIt) {
       for (int i = 0; i < 100; ++i) {
         bool bad = (i + t) % 3 == 0;
         std::string prompt = std::to_string(t * 100 + i);
-        bool ok = store->put_response(bad ? 99 : run, {"task", t * 100 + i, 0}, key(prompt), request(prompt), answer("a")).has_value();
+        bool ok =
+            store->put_response(bad ? 99 : run, {"task", t * 100 + i, 0}, key(prompt), request(prompt), answer("a"))
+                .has_value();
         if (ok) ++n_good;
         if (!ok && bad) ++n_bad;
       }
@@ -79,7 +81,9 @@ TEST_F(Concurrency, ProcessesShareAStoreFromItsFirstMoment) {
       auto run = (*store)->begin_run(record("process " + std::to_string(c)), false);
       if (!run || !(*store)->lease(run->id)) return 2;
       for (int i = 0; i < 60; ++i)
-        if (!(*store)->put_response(run->id, {"task", i, 0}, key(std::to_string(i)), request(std::to_string(i)), answer("a"))) return 3;
+        if (!(*store)->put_response(run->id, {"task", i, 0}, key(std::to_string(i)), request(std::to_string(i)),
+                                    answer("a")))
+          return 3;
       return 0;
     }));
   for (pid_t child : children) EXPECT_EQ(wait_child(child), 0);

@@ -24,8 +24,9 @@ TEST(ExactJson, OrdinaryValuesAreOrdinaryJson) {
 }
 
 TEST(ExactJson, InvalidUtf8ComesBack) {
-  for (const std::string& text : {std::string("\xff"), std::string("a\xc3"), std::string("\xed\xa0\x80"), std::string("\xc0\x80"),
-                                  std::string("\xf5\x80\x80\x80"), std::string("\0x\x80", 3), kMark, kMark + "nan", kMark + "--", std::string("\xf4\x8f\xbf")}) {
+  for (const std::string& text : {std::string("\xff"), std::string("a\xc3"), std::string("\xed\xa0\x80"),
+                                  std::string("\xc0\x80"), std::string("\xf5\x80\x80\x80"), std::string("\0x\x80", 3),
+                                  kMark, kMark + "nan", kMark + "--", std::string("\xf4\x8f\xbf")}) {
     EXPECT_EQ(round_trip(text).get<std::string>(), text);
     EXPECT_EQ(round_trip(Json{{text, {text}}}), (Json{{text, {text}}}));
   }
@@ -43,7 +44,8 @@ TEST(ExactJson, NumbersComeBackToTheBit) {
   EXPECT_EQ(round_trip(infinity), Json(infinity));
   EXPECT_EQ(round_trip(-infinity), Json(-infinity));
   EXPECT_TRUE(std::signbit(round_trip(-0.0).get<double>()));
-  for (double value : {0.1, 1.0, 1e300, 5e-324, -2.2250738585072014e-308, 123456789.123456789}) EXPECT_EQ(round_trip(value).get<double>(), value);
+  for (double value : {0.1, 1.0, 1e300, 5e-324, -2.2250738585072014e-308, 123456789.123456789})
+    EXPECT_EQ(round_trip(value).get<double>(), value);
   EXPECT_TRUE(round_trip(1.0).is_number_float());
   EXPECT_TRUE(round_trip(1).is_number_integer());
   EXPECT_EQ(round_trip(std::numeric_limits<uint64_t>::max()), Json(std::numeric_limits<uint64_t>::max()));
@@ -54,8 +56,10 @@ TEST(ExactJson, RandomBytesComeBack) {
   for (int i = 0; i < 2000; ++i) {
     std::string text;
     for (unsigned n = random() % 24; n > 0; --n) {
-      if (random() % 6 == 0) text += kMark;
-      else text += static_cast<char>(random() % 3 ? random() % 256 : 0xf0 + random() % 16);
+      if (random() % 6 == 0)
+        text += kMark;
+      else
+        text += static_cast<char>(random() % 3 ? random() % 256 : 0xf0 + random() % 16);
     }
     EXPECT_EQ(round_trip(text).get<std::string>(), text);
   }

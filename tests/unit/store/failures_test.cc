@@ -16,7 +16,9 @@ namespace {
 class Failures : public StoreTest {
  protected:
   Failures() { ::chmod(folder_.c_str(), 0755); }
-  void write_file(const std::string& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+  void write_file(const std::string& path, const std::string& content) {
+    std::ofstream(path, std::ios::binary) << content;
+  }
   void make_store() {
     auto store = open(path_);
     put(*store, begin(*store), 1, "q", "a");
@@ -63,7 +65,8 @@ TEST_F(Failures, AbsentFilesAndFolders) {
 }
 
 TEST_F(Failures, OtherFilesAreLeftAlone) {
-  write_file(path_, "This is my diary, and long enough to be taken for a header of anything. " + std::string(1000, '.'));
+  write_file(path_,
+             "This is my diary, and long enough to be taken for a header of anything. " + std::string(1000, '.'));
   Error error = open_error(path_);
   EXPECT_EQ(error.kind, ErrorKind::bad_input);
   EXPECT_NE(error.message.find("not a qeval store"), std::string::npos) << error.message;
@@ -123,7 +126,9 @@ TEST_F(Failures, UnreadableFile) {
   ::chmod(path_.c_str(), 0);
   EXPECT_EQ(as_ordinary_user([&] {
               auto store = open_store(path_, {.read_only = true});
-              return store || store.error().kind != ErrorKind::environment ? 1 : store.error().message.find("cannot be read") == std::string::npos;
+              return store || store.error().kind != ErrorKind::environment
+                         ? 1
+                         : store.error().message.find("cannot be read") == std::string::npos;
             }),
             0);
 }

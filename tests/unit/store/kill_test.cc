@@ -81,7 +81,8 @@ TEST_F(Kill, WhatWasReportedIsThere) {
       stored.insert(sample.doc_id);
       return true;
     }));
-    for (int64_t one : reported) ASSERT_TRUE(stored.contains(one)) << "round " << round << ": " << one << " was reported and is lost";
+    for (int64_t one : reported)
+      ASSERT_TRUE(stored.contains(one)) << "round " << round << ": " << one << " was reported and is lost";
     ASSERT_EQ(store->runs()->size(), 1u);
   }
   EXPECT_GT(reported.size(), 20u);

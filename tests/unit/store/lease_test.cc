@@ -29,7 +29,10 @@ pid_t holding_child(const std::string& path, int* ready) {
 }
 
 TEST_F(Lease, ASecondProcessIsToldAndADeadOneIsFollowed) {
-  { auto store = open(path_); begin(*store, "a"), begin(*store, "b"); }
+  {
+    auto store = open(path_);
+    begin(*store, "a"), begin(*store, "b");
+  }
   int ready = 0;
   pid_t pid = holding_child(path_, &ready);
   ASSERT_TRUE(ready);
@@ -37,7 +40,8 @@ TEST_F(Lease, ASecondProcessIsToldAndADeadOneIsFollowed) {
   Status second = store->lease(1);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, ErrorKind::unavailable);
-  for (const std::string& part : {path_, std::string("run 1"), "process " + std::to_string(pid), "kill -INT " + std::to_string(pid), std::string("--fresh")})
+  for (const std::string& part : {path_, std::string("run 1"), "process " + std::to_string(pid),
+                                  "kill -INT " + std::to_string(pid), std::string("--fresh")})
     EXPECT_NE(second.error().message.find(part), std::string::npos) << second.error().message;
   EXPECT_TRUE(store->lease(2)) << "other runs go on";
   put(*store, 2, 1, "q", "a");
@@ -78,7 +82,8 @@ TEST_F(Lease, OnlyTheLivingHold) {
   LeaseHolder rebooted = holder;
   rebooted.process.boot_id = "before";
   EXPECT_FALSE(may_be_alive(rebooted, self, now));
-  for (auto change : {+[](ProcessIdentity& p) { p.host = "elsewhere"; }, +[](ProcessIdentity& p) { p.pid_namespace = "pid:[1]"; }}) {
+  for (auto change :
+       {+[](ProcessIdentity& p) { p.host = "elsewhere"; }, +[](ProcessIdentity& p) { p.pid_namespace = "pid:[1]"; }}) {
     LeaseHolder far = holder;
     change(far.process);
     EXPECT_TRUE(may_be_alive(far, self, now));

@@ -30,11 +30,13 @@ class Merge : public StoreTest {
       for (const TaskRecord& task : tasks) {
         out += fmt::format(" task {} done {}\n", task.task, task.done);
         for (const SampleRecord& sample : samples(store, run.id, task.task)) {
-          out += fmt::format("  doc {} {} v{} class {} history {}\n", sample.doc_id, dump_json(sample.sample), sample.scorer_version,
+          out += fmt::format("  doc {} {} v{} class {} history {}\n", sample.doc_id, dump_json(sample.sample),
+                             sample.scorer_version,
                              sample.scores.empty() ? 0 : static_cast<int>(sample.scores[0].failure_class),
                              store.score_history(run.id, task.task, sample.doc_id)->size());
           for (size_t i = 0; i < sample.requests.size(); ++i)
-            out += fmt::format("   {} -> {} {}\n", prompt_text(sample.requests[i].prompt), sample.responses[i].text, to_string(sample.responses[i].finish));
+            out += fmt::format("   {} -> {} {}\n", prompt_text(sample.requests[i].prompt), sample.responses[i].text,
+                               to_string(sample.responses[i].finish));
         }
       }
       for (const auto& [name, points] : series) out += fmt::format(" series {} {}\n", name, dump_json(points));

@@ -104,11 +104,13 @@ TEST_F(Responses, RequestsComeBackInFull) {
   all[1].kind = RequestKind::loglikelihood;
   all[1].continuation = std::string("\0\xff yes", 6);
   Message call{"assistant", "calls \xff", {{"tool_calls", Json::array({{{"id", "1"}}})}, {"role", "kept apart"}}};
-  all[2].prompt = ChatPrompt{{{"system", "be brief", nullptr}, call}, Json::array({{{"type", "function"}}}), true, false};
+  all[2].prompt =
+      ChatPrompt{{{"system", "be brief", nullptr}, call}, Json::array({{{"type", "function"}}}), true, false};
   all[3].prompt = ChatPrompt{};
   all[3].kind = RequestKind::loglikelihood_rolling;
   for (size_t i = 0; i < all.size(); ++i)
-    ASSERT_TRUE(store->put_response(run, {"task", 5, static_cast<int>(i)}, "key " + std::to_string(i), all[i], answer("x")));
+    ASSERT_TRUE(
+        store->put_response(run, {"task", 5, static_cast<int>(i)}, "key " + std::to_string(i), all[i], answer("x")));
   std::vector<SampleRecord> back = samples(*store, run);
   ASSERT_EQ(back.size(), 1u);
   ASSERT_EQ(back[0].requests.size(), all.size());
@@ -175,7 +177,8 @@ TEST_F(Responses, ManyAreFoundAtOnce) {
   RunId run = begin(*store);
   std::vector<Request> requests;
   std::vector<Response> responses;
-  for (int i = 0; i < 2000; ++i) requests.push_back(request("q" + std::to_string(i))), responses.push_back(answer("a" + std::to_string(i)));
+  for (int i = 0; i < 2000; ++i)
+    requests.push_back(request("q" + std::to_string(i))), responses.push_back(answer("a" + std::to_string(i)));
   std::vector<NewResponse> batch;
   std::vector<std::string> keys;
   for (size_t i = 0; i < requests.size(); ++i) {
@@ -194,9 +197,12 @@ TEST_F(Responses, ManyAreFoundAtOnce) {
 TEST_F(Responses, BadReferencesAreRefused) {
   auto store = open(path_);
   RunId run = begin(*store);
-  EXPECT_EQ(store->put_response(run + 1, {"task", 1, 0}, "k", request("q"), answer("a")).error().kind, ErrorKind::not_found);
-  EXPECT_EQ(store->put_response(run, {"task", 1, -1}, "k", request("q"), answer("a")).error().kind, ErrorKind::bad_input);
-  EXPECT_EQ(store->put_response(run, {"task", 1, 1 << 20}, "k", request("q"), answer("a")).error().kind, ErrorKind::bad_input);
+  EXPECT_EQ(store->put_response(run + 1, {"task", 1, 0}, "k", request("q"), answer("a")).error().kind,
+            ErrorKind::not_found);
+  EXPECT_EQ(store->put_response(run, {"task", 1, -1}, "k", request("q"), answer("a")).error().kind,
+            ErrorKind::bad_input);
+  EXPECT_EQ(store->put_response(run, {"task", 1, 1 << 20}, "k", request("q"), answer("a")).error().kind,
+            ErrorKind::bad_input);
   EXPECT_EQ(checked(*store).counts["responses"], 0);
 }
 

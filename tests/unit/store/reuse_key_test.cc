@@ -8,7 +8,11 @@ namespace qeval {
 namespace {
 
 const Json kWeights = {{"sha256", "abc"}, {"quantization", "Q8_0"}};
-const Json kEngine = {{"name", "llama"}, {"version", "b6000"}, {"build", "avx2"}, {"device", "CPU"}, {"settings", {{"n_ctx", 4096}, {"n_batch", 512}}}};
+const Json kEngine = {{"name", "llama"},
+                      {"version", "b6000"},
+                      {"build", "avx2"},
+                      {"device", "CPU"},
+                      {"settings", {{"n_ctx", 4096}, {"n_batch", 512}}}};
 
 Request base() {
   Request request;
@@ -43,7 +47,11 @@ TEST(ReuseKey, WhatChangesNoTokenIsLeftOut) {
 }
 
 TEST(ReuseKey, OrderOfKeysIsNoDifference) {
-  Json engine = {{"settings", {{"n_batch", 512}, {"n_ctx", 4096}}}, {"device", "CPU"}, {"build", "avx2"}, {"version", "b6000"}, {"name", "llama"}};
+  Json engine = {{"settings", {{"n_batch", 512}, {"n_ctx", 4096}}},
+                 {"device", "CPU"},
+                 {"build", "avx2"},
+                 {"version", "b6000"},
+                 {"name", "llama"}};
   EXPECT_EQ(reuse_key(base(), kWeights, engine), reuse_key(base(), kWeights, kEngine));
 }
 
@@ -59,15 +67,33 @@ TEST(ReuseKey, EverythingElseMakesADifference) {
   };
   expect_new(with([](Request& r) { r.prompt = "Question: 1+2?"; }), kWeights, kEngine, "prompt");
   expect_new(with([](Request& r) { r.prompt = std::vector<TokenId>{1, 2}; }), kWeights, kEngine, "tokens");
-  expect_new(with([](Request& r) { r.prompt = ChatPrompt{{{"user", "Question: 1+1?", nullptr}}, nullptr, false, {}}; }), kWeights, kEngine, "chat");
-  expect_new(with([](Request& r) { r.prompt = ChatPrompt{{{"user", "Question: 1+1?", nullptr}}, nullptr, false, false}; }), kWeights, kEngine, "thinking");
-  expect_new(with([](Request& r) { r.kind = RequestKind::loglikelihood; r.continuation = " 2"; }), kWeights, kEngine, "kind");
-  expect_new(with([](Request& r) { r.kind = RequestKind::loglikelihood; r.continuation = " 3"; }), kWeights, kEngine, "continuation");
+  expect_new(with([](Request& r) {
+               r.prompt = ChatPrompt{{{"user", "Question: 1+1?", nullptr}}, nullptr, false, {}};
+             }),
+             kWeights, kEngine, "chat");
+  expect_new(with([](Request& r) {
+               r.prompt = ChatPrompt{{{"user", "Question: 1+1?", nullptr}}, nullptr, false, false};
+             }),
+             kWeights, kEngine, "thinking");
+  expect_new(with([](Request& r) {
+               r.kind = RequestKind::loglikelihood;
+               r.continuation = " 2";
+             }),
+             kWeights, kEngine, "kind");
+  expect_new(with([](Request& r) {
+               r.kind = RequestKind::loglikelihood;
+               r.continuation = " 3";
+             }),
+             kWeights, kEngine, "continuation");
   expect_new(with([](Request& r) { r.max_new_tokens = 257; }), kWeights, kEngine, "max_new_tokens");
   expect_new(with([](Request& r) { r.until = {"\n\n"}; }), kWeights, kEngine, "until");
   expect_new(with([](Request& r) { r.repeat = 1; }), kWeights, kEngine, "repeat");
   expect_new(with([](Request& r) { r.sampling.temperature = 0.1; }), kWeights, kEngine, "temperature");
-  expect_new(with([](Request& r) { r.sampling.temperature = 0.1; r.sampling.seed = 7; }), kWeights, kEngine, "seed");
+  expect_new(with([](Request& r) {
+               r.sampling.temperature = 0.1;
+               r.sampling.seed = 7;
+             }),
+             kWeights, kEngine, "seed");
   expect_new(with([](Request& r) { r.json_schema = "{}"; }), kWeights, kEngine, "json_schema");
   expect_new(with([](Request& r) { r.prompt = "bytes \xfe"; }), kWeights, kEngine, "invalid byte fe");
   expect_new(with([](Request& r) { r.prompt = "bytes \xff"; }), kWeights, kEngine, "invalid byte ff");

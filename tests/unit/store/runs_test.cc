@@ -1,6 +1,5 @@
-#include "store_fixture.h"
-
 #include "qeval/store/schema.h"
+#include "store_fixture.h"
 
 namespace qeval {
 namespace {
@@ -44,8 +43,9 @@ TEST_F(Runs, TheSameCommandFindsTheSameRun) {
 
 TEST_F(Runs, UnknownRunsAreNotFound) {
   auto store = open(path_);
-  for (const Status& status : {store->set_run_status(7, RunStatus::done, 1, {}), store->set_environment(7, {}), store->put_task(7, {}),
-                               store->lease(7), store->put_series(7, "x", {}), store->put_sample(7, "t", {}), store->put_scores(7, "t", 1, 1, {}, "")}) {
+  for (const Status& status : {store->set_run_status(7, RunStatus::done, 1, {}), store->set_environment(7, {}),
+                               store->put_task(7, {}), store->lease(7), store->put_series(7, "x", {}),
+                               store->put_sample(7, "t", {}), store->put_scores(7, "t", 1, 1, {}, "")}) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().kind, ErrorKind::not_found);
     EXPECT_NE(status.error().message.find("run 7"), std::string::npos) << status.error().message;
@@ -99,9 +99,13 @@ TEST_F(Runs, SeriesAndTextsComeBack) {
 }
 
 TEST_F(Runs, ReadingOnlyNeverWrites) {
-  { auto store = open(path_); begin(*store); }
+  {
+    auto store = open(path_);
+    begin(*store);
+  }
   auto store = open(path_, {.read_only = true});
-  for (const Status& status : {store->put_text("a", "b"), store->lease(1), store->merge(path_), store->put_task(1, {})}) EXPECT_FALSE(status);
+  for (const Status& status : {store->put_text("a", "b"), store->lease(1), store->merge(path_), store->put_task(1, {})})
+    EXPECT_FALSE(status);
   EXPECT_FALSE(store->begin_run(record(), false));
   EXPECT_TRUE(store->flush());
   EXPECT_TRUE(checked(*store).ok);
@@ -144,7 +148,8 @@ TEST_F(Runs, OlderFilesAreBroughtUpToDate) {
 }
 
 TEST_F(Runs, AStepThatFailsChangesNothing) {
-  const Migration steps[] = {{1, "CREATE TABLE a (x INTEGER) STRICT;"}, {2, "CREATE TABLE c (x INTEGER) STRICT; THIS IS NO SQL;"}};
+  const Migration steps[] = {{1, "CREATE TABLE a (x INTEGER) STRICT;"},
+                             {2, "CREATE TABLE c (x INTEGER) STRICT; THIS IS NO SQL;"}};
   std::span<const Migration> all(steps);
   auto db = Database::open(path_, false, true);
   ASSERT_TRUE(db);

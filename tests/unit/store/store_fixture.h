@@ -75,7 +75,9 @@ class StoreTest : public testing::Test {
     out.total_s = 0.25;
     return out;
   }
-  static std::string key(const std::string& prompt) { return reuse_key(request(prompt), {{"sha256", "abc"}}, {{"name", "fake"}}); }
+  static std::string key(const std::string& prompt) {
+    return reuse_key(request(prompt), {{"sha256", "abc"}}, {{"name", "fake"}});
+  }
   static void put(Store& store, RunId run, int64_t doc_id, const std::string& prompt, const std::string& text) {
     Status status = store.put_response(run, {"task", doc_id, 0}, key(prompt), request(prompt), answer(text));
     if (!status) ADD_FAILURE() << status.error().message;
