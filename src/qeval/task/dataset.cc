@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "qeval/synth/synth.h"
 #include "qeval/task/rows.h"
 #include "qeval/text/yaml.h"
 #include "qeval/util/assets.h"
@@ -193,9 +194,28 @@ Result<std::optional<Split>> from_convention(const fs::path& root, const Dataset
   return std::optional<Split>();
 }
 
+// dataset_path: synthetic, dataset_name: the generator, dataset_kwargs: {level, n, seed}. The split "train" is drawn
+// with another seed, so that few-shot examples are not the evaluated documents.
+Result<Split> synthetic_split(const DatasetSpec& dataset, const std::string& split) {
+  int level = static_cast<int>(json_int(dataset.kwargs, "level", 0));
+  int64_t n = json_int(dataset.kwargs, "n", 200);
+  int64_t given = json_int(dataset.kwargs, "seed", 1234);
+  if (split != "test" && split != "train") return bad_input(fmt::format("synthetic data has the splits test and train, not '{}'", split));
+  if (given < 0) return bad_input("dataset_kwargs: seed: must not be negative");
+  uint64_t seed = static_cast<uint64_t>(given) + (split == "train" ? 1000000007ULL : 0);
+  Split out;
+  QEVAL_TRY(out.rows, generate(dataset.name, level, n, seed));
+  std::string text;
+  for (const Json& row : out.rows) text += dump_json(row) + "\n";
+  out.sha256 = sha256_hex(text);
+  out.source = fmt::format("generator {} version {}, level {}, seed {}", dataset.name, kSynthVersion, level, seed);
+  return out;
+}
+
 }  // namespace
 
 Result<Split> load_split(const DatasetSpec& dataset, const std::string& split, const TaskSources& sources, const HttpGet& get) {
+  if (dataset.path == "synthetic") return synthetic_split(dataset, split);
   if (names_data_files(dataset)) return load_data_files(dataset, split, sources, get);
   QEVAL_TRY(Json entry, catalogue_entry(dataset));
   std::vector<std::string> tried;
@@ -218,8 +238,8 @@ Result<Split> load_split(const DatasetSpec& dataset, const std::string& split, c
                                     dataset.name.empty() ? "" : " (" + dataset.name + ")");
   for (const std::string& file : tried) message += "\n  " + file;
   message += fmt::format("\n  the hub: {}", hub.error().message);
-  std::string folder = json_string(entry, "folder");
-  if (!folder.empty()) message += fmt::format("\nGet it with: qeval data pull {}", folder);
+  std::string name = json_string(entry, "pull", json_string(entry, "folder"));
+  if (!name.empty()) message += fmt::format("\nGet it with: qeval data pull {} (--all for splits that only few-shot examples need)", name);
   return fail(hub.error().kind == ErrorKind::unavailable ? ErrorKind::environment : ErrorKind::bad_input, message);
 }
 

@@ -16,7 +16,7 @@ using HttpGet = std::function<Result<std::string>(const std::string& url)>;
 
 // What a task says of its data.
 struct DatasetSpec {
-  std::string path;        // hub id, or json, csv, or a folder
+  std::string path;        // hub id, json, csv, a folder, or synthetic
   std::string name;        // configuration, "" = default
   Json kwargs;             // data_files …
   YamlFile yaml;           // relative file names are looked for beside it

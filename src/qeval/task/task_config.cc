@@ -38,6 +38,7 @@ constexpr const char* kFewshotKeys[] = {"sampler", "split", "process_docs", "few
                                         "doc_to_target", "doc_to_choice", "gen_prefix", "fewshot_delimiter", "target_delimiter"};
 constexpr const char* kDatasetKeys[] = {"data_files", "data_dir", "field", "delimiter", "sep", "column_names", "header",
                                         "revision", "trust_remote_code", "verification_mode", "streaming"};
+constexpr const char* kSyntheticKeys[] = {"level", "n", "seed"};
 
 // Reads one mapping's values with their types; errors name the top-level key that they stand under.
 class Reader {
@@ -331,7 +332,13 @@ Status read_dataset(const Reader& top, const MergedConfig& merged, TaskConfig& t
   QEVAL_TRY(task.dataset_name, top.text("dataset_name", ""));
   task.dataset_kwargs = top.has("dataset_kwargs") ? top.at("dataset_kwargs") : Json::object();
   if (!task.dataset_kwargs.is_object()) return fail(top.wrong("dataset_kwargs", "a mapping was expected"));
-  QEVAL_CHECK(check_sub_keys(merged, "dataset_kwargs", task.dataset_kwargs, kDatasetKeys));
+  if (task.dataset_path == "synthetic") {
+    QEVAL_CHECK(check_sub_keys(merged, "dataset_kwargs", task.dataset_kwargs, kSyntheticKeys));
+    for (const auto& [key, value] : task.dataset_kwargs.items())
+      if (!value.is_number_integer()) return fail(top.wrong("dataset_kwargs", fmt::format("{}: a whole number was expected", key)));
+  } else {
+    QEVAL_CHECK(check_sub_keys(merged, "dataset_kwargs", task.dataset_kwargs, kDatasetKeys));
+  }
   QEVAL_TRY(task.training_split, top.split("training_split"));
   QEVAL_TRY(task.validation_split, top.split("validation_split"));
   QEVAL_TRY(task.test_split, top.split("test_split"));

@@ -51,7 +51,7 @@ TEST(TaskErrors, MissingDataSaysWhereItLookedAndHowToGetIt) {
   auto task = (*registry)->load("arc_challenge", {});
   ASSERT_FALSE(task);
   for (const char* part : {"arc_challenge: the split 'test' of allenai/ai2_arc (ARC-Challenge) is not here", "arc/ARC-Challenge-Test.jsonl",
-                           "qeval data pull arc", "offline"})
+                           "qeval data pull arc_challenge", "offline"})
     EXPECT_NE(task.error().message.find(part), std::string::npos) << task.error().message;
 }
 

@@ -94,6 +94,18 @@ TEST(Dataset, OriginalsBecomeTheHubsForm) {
             R"([{"question":"q","mc1_targets":{"choices":["a","b"],"labels":[1,0]},"mc2_targets":{"choices":["a","b","c"],"labels":[1,0,1]}}])");
 }
 
+TEST(Dataset, SyntheticIsGenerated) {
+  auto rows = [](const char* split) {
+    auto read = load_split({"synthetic", "arithmetic", {{"level", 2}, {"n", 5}, {"seed", 9}}, {"tasks/x.yaml", true}}, split, {}, nullptr);
+    EXPECT_TRUE(read) << read.error().message;
+    return *read;
+  };
+  EXPECT_EQ(rows("test").rows.size(), 5u);
+  EXPECT_EQ(rows("test").sha256, rows("test").sha256);
+  EXPECT_NE(rows("test").rows, rows("train").rows);
+  EXPECT_FALSE(load_split({"synthetic", "nothing", Json::object(), {"tasks/x.yaml", true}}, "test", {}, nullptr));
+}
+
 // The row service's pages, kept in the cache and read from there the next time.
 TEST(Dataset, HubRowService) {
   TempDir cache;
