@@ -66,15 +66,15 @@ void set_versions(ModelSpec& m, const std::string& architecture) {
 }
 
 void set_context(ModelSpec& m, const Json& config, int stated) {
-  // Qwen3's 40,960 leaves room for an answer after a prompt of the native 32,768.
-  m.context = m.family == "qwen3" && stated == 40960 ? 32768 : stated;
-  bool yarn = m.family == "qwen3" && stated == 40960;
+  // Qwen3's configurations state 40,960; YaRN by 4 is meant of its native 32,768.
+  m.context = stated;
+  bool qwen3 = m.family == "qwen3" && stated == 40960;
   if (auto it = config.find("rope_scaling"); it != config.end() && it->is_object() && json_number(*it, "factor") > 1) {
     m.yarn_factor = json_number(*it, "factor");
     m.context_extended = static_cast<int>(std::min(m.context * m.yarn_factor, 1e9));
-  } else if (yarn) {
+  } else if (qwen3) {
     m.yarn_factor = 4;
-    m.context_extended = 4 * m.context;
+    m.context_extended = 131072;
   }
 }
 

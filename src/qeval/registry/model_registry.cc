@@ -16,10 +16,47 @@
 namespace qeval {
 namespace {
 
-Result<ModelSpec> row(const Json& json, const std::string& file) {
+bool starts_key(std::string_view line, const std::string& key) {
+  size_t begin = line.find_first_not_of(" -\t");
+  if (begin == std::string_view::npos || line.size() < begin + key.size() + 1) return false;
+  return line.compare(begin, key.size(), key) == 0 && line[begin + key.size()] == ':';
+}
+
+// Line of `key` in the row `id`, in block style; of the row where the key is not on a line of its own; 0 = not found.
+int line_of(std::string_view text, const std::string& id, const std::string& key) {
+  int line = 0, row_line = 0;
+  while (!text.empty()) {
+    ++line;
+    std::string_view current = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), current.size() + 1));
+    if (starts_key(current, "id")) {
+      if (row_line > 0) return row_line;
+      std::string_view value = current.substr(current.find(':') + 1);
+      value.remove_prefix(std::min(value.size(), value.find_first_not_of(" \"'")));
+      if (value.substr(0, value.find_first_of(" \"'#\r")) == id) row_line = line;
+    }
+    if (row_line > 0 && starts_key(current, key)) return line;
+  }
+  return row_line;
+}
+
+const char* kThinking[] = {"none", "switch", "always"};
+const char* kToolFormats[] = {"none", "hermes", "xml"};
+
+template <size_t N>
+bool one_of(const std::string& value, const char* const (&known)[N]) {
+  return value.empty() || std::find(std::begin(known), std::end(known), value) != std::end(known);
+}
+
+Result<ModelSpec> row(const Json& json, const std::string& text, const std::string& file) {
   ModelSpec m;
   m.file = file;
-  FieldReader fields(json, fmt::format("{}: model {}", file, json_string(json, "id", "without id")));
+  std::string id = json_string(json, "id", "without id");
+  KeyPlace place = [&](const std::string& key) {
+    int line = line_of(text, id, key);
+    return line > 0 ? fmt::format("{}:{}: model {}", file, line, id) : fmt::format("{}: model {}", file, id);
+  };
+  FieldReader fields(json, place);
   fields.text("id", m.id);
   fields.text("name", m.name);
   fields.text("hf_id", m.hf_id);
@@ -28,24 +65,24 @@ Result<ModelSpec> row(const Json& json, const std::string& file) {
   fields.text("license", m.license);
   fields.text("priority", m.priority);
   fields.text("kind", m.kind);
-  fields.number("params_b", m.params_b);
-  fields.number("active_params_b", m.active_params_b);
-  fields.number("size_gb", m.size_gb);
-  fields.integer("n_layers", m.n_layers);
-  fields.integer("n_kv_layers", m.n_kv_layers);
-  fields.integer("d_model", m.d_model);
-  fields.integer("n_heads", m.n_heads);
-  fields.integer("n_kv_heads", m.n_kv_heads);
-  fields.integer("head_dim", m.head_dim);
-  fields.integer("d_ff", m.d_ff);
-  fields.integer("vocab", m.vocab);
-  fields.integer("n_experts", m.n_experts);
-  fields.integer("n_experts_used", m.n_experts_used);
-  fields.number("state_mib_per_seq", m.state_mib_per_seq);
+  fields.amount("params_b", m.params_b);
+  fields.amount("active_params_b", m.active_params_b);
+  fields.amount("size_gb", m.size_gb);
+  fields.count("n_layers", m.n_layers);
+  fields.count("n_kv_layers", m.n_kv_layers);
+  fields.count("d_model", m.d_model);
+  fields.count("n_heads", m.n_heads);
+  fields.count("n_kv_heads", m.n_kv_heads);
+  fields.count("head_dim", m.head_dim);
+  fields.count("d_ff", m.d_ff);
+  fields.count("vocab", m.vocab);
+  fields.count("n_experts", m.n_experts);
+  fields.count("n_experts_used", m.n_experts_used);
+  fields.amount("state_mib_per_seq", m.state_mib_per_seq);
   fields.flag("tied_embeddings", m.tied_embeddings);
-  fields.integer("context", m.context);
-  fields.integer("context_extended", m.context_extended);
-  fields.number("yarn_factor", m.yarn_factor);
+  fields.count("context", m.context);
+  fields.count("context_extended", m.context_extended);
+  fields.amount("yarn_factor", m.yarn_factor);
   fields.text("thinking", m.thinking);
   fields.flag("thinking_default", m.thinking_default);
   fields.any("sampling", m.sampling);
@@ -58,6 +95,8 @@ Result<ModelSpec> row(const Json& json, const std::string& file) {
   fields.text("llama_cpp_min", m.llama_cpp_min);
   QEVAL_CHECK(fields.finish());
   if (m.id.empty()) return bad_input(fmt::format("{}: a row has no id", file));
+  if (!one_of(m.thinking, kThinking)) return bad_input(fmt::format("{}: key “thinking”: none, switch, always were expected, found {}", place("thinking"), m.thinking));
+  if (!one_of(m.tool_format, kToolFormats)) return bad_input(fmt::format("{}: key “tool_format”: none, hermes, xml were expected, found {}", place("tool_format"), m.tool_format));
   if (m.active_params_b == 0) m.active_params_b = m.params_b;
   if (m.n_kv_layers == 0) m.n_kv_layers = m.n_layers;
   if (m.size_gb == 0) m.size_gb = 2 * m.params_b;
@@ -83,11 +122,15 @@ Result<std::vector<ModelSpec>> parse_models(const std::string& text, const std::
   if (!yaml.is_object() || !yaml.contains("models") || !yaml["models"].is_array())
     return bad_input(fmt::format("{}: a list under the key “models” was expected", file));
   std::vector<ModelSpec> out;
+  if (yaml.contains("defaults") && !yaml["defaults"].is_object())
+    return bad_input(fmt::format("{}:{}: key “defaults”: a map of keys was expected", file, yaml_key_line(text, "defaults")));
+  for (const auto& [key, value] : yaml.items())
+    if (key != "models" && key != "defaults") return bad_input(fmt::format("{}:{}: unknown key “{}”; models and defaults are known", file, yaml_key_line(text, key), key));
   for (const Json& item : yaml["models"]) {
     Json merged = yaml.contains("defaults") ? yaml["defaults"] : Json::object();
     if (!item.is_object()) return bad_input(fmt::format("{}: each model is a map of keys", file));
     merged.update(item);
-    QEVAL_TRY(ModelSpec model, row(merged, file));
+    QEVAL_TRY(ModelSpec model, row(merged, text, file));
     bool twice = std::any_of(out.begin(), out.end(), [&](const ModelSpec& m) { return m.id == model.id; });
     if (twice) return bad_input(fmt::format("{}: the id {} stands twice", file, model.id));
     out.push_back(std::move(model));

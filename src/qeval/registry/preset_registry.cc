@@ -33,22 +33,26 @@ Result<Preset> parse_preset(const std::string& text, const std::string& file) {
   Preset p;
   p.name = "";
   p.file = file;
-  FieldReader fields(yaml, file);
+  FieldReader fields(yaml, [&](const std::string& key) {
+    int line = key.empty() ? 0 : yaml_key_line(text, key);
+    return line > 0 ? fmt::format("{}:{}", file, line) : file;
+  });
   fields.text("name", p.name);
   fields.text("focus", p.focus);
-  fields.number("gpu_memory_utilization", p.gpu_memory_utilization);
-  fields.integer("max_num_seqs", p.max_num_seqs);
-  fields.integer("evaluation_batch_size", p.evaluation_batch_size);
+  fields.amount("gpu_memory_utilization", p.gpu_memory_utilization);
+  fields.count("max_num_seqs", p.max_num_seqs);
+  fields.count("evaluation_batch_size", p.evaluation_batch_size);
   fields.flag("prefix_caching", p.prefix_caching);
   fields.flag("v2_block_manager", p.v2_block_manager);
   fields.text("quantization_method", p.quantization_method);
-  fields.integer("max_model_len", p.max_model_len);
-  fields.number("agent_temperature", p.agent_temperature);
+  fields.count("max_model_len", p.max_model_len);
+  fields.amount("agent_temperature", p.agent_temperature);
   fields.any("vllm", p.vllm);
   fields.any("llama", p.llama);
   QEVAL_CHECK(fields.finish());
   if (p.name.empty()) return bad_input(fmt::format("{}: the key “name” is missing", file));
-  if (p.max_num_seqs < 1 || p.max_model_len < 1) return bad_input(fmt::format("{}: max_num_seqs and max_model_len must be positive", file));
+  if (p.max_num_seqs < 1 || p.max_model_len < 1 || p.evaluation_batch_size < 1)
+    return bad_input(fmt::format("{}: max_num_seqs, evaluation_batch_size and max_model_len must be positive", file));
   if (p.gpu_memory_utilization <= 0 || p.gpu_memory_utilization > 1)
     return bad_input(fmt::format("{}: gpu_memory_utilization: {} is not in (0, 1]", file, p.gpu_memory_utilization));
   return p;

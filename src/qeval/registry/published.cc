@@ -11,8 +11,10 @@ namespace {
 
 // One table: settings shared by all rows, then per weights the value of each column.
 Status add_table(const Json& table, const std::string& file, std::vector<PublishedScore>& out) {
+  if (!table.is_object()) return bad_input(fmt::format("{}: each table is a map of keys", file));
   std::string where = fmt::format("{}: {}", file, json_string(table, "source", "a table without source"));
   if (!table.contains("columns") || !table.contains("rows")) return bad_input(where + ": keys columns and rows were expected");
+  if (!table["columns"].is_array() || !table["rows"].is_object()) return bad_input(where + ": columns: a list, rows: a map from weights to values were expected");
   double scale = json_number(table, "scale", 100);
   for (const auto& [hf_id, values] : table["rows"].items()) {
     if (!values.is_array() || values.size() != table["columns"].size())
@@ -46,7 +48,7 @@ Status add_table(const Json& table, const std::string& file, std::vector<Publish
 
 Result<std::vector<PublishedScore>> parse_published(const std::string& text, const std::string& file) {
   QEVAL_TRY(Json yaml, parse_yaml(text, file));
-  if (!yaml.is_object() || !yaml.contains("tables")) return bad_input(fmt::format("{}: a list under the key “tables” was expected", file));
+  if (!yaml.is_object() || !yaml.contains("tables") || !yaml["tables"].is_array()) return bad_input(fmt::format("{}: a list under the key “tables” was expected", file));
   std::vector<PublishedScore> out;
   for (const Json& table : yaml["tables"]) {
     QEVAL_CHECK(add_table(table, file, out));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "qeval/registry/near_match.h"
@@ -27,7 +28,7 @@ const Json* FieldReader::find(const char* key) {
 
 void FieldReader::complain(const char* key, const char* expected) {
   if (first_error_.empty())
-    first_error_ = fmt::format("{}: key “{}”: {} was expected, found {}", where_, key, expected, dump_json(object_[key]));
+    first_error_ = fmt::format("{}: key “{}”: {} was expected, found {}", where_(key), key, expected, dump_json(object_[key]).substr(0, 80));
 }
 
 void FieldReader::text(const char* key, std::string& field) {
@@ -49,6 +50,20 @@ void FieldReader::integer(const char* key, int& field) {
   if (!v) return;
   if (fits_int(*v)) field = v->get<int>();
   else complain(key, "an integer");
+}
+
+void FieldReader::count(const char* key, int& field) {
+  const Json* v = find(key);
+  if (!v) return;
+  if (fits_int(*v) && v->get<int>() >= 0) field = v->get<int>();
+  else complain(key, "an integer of 0 or more");
+}
+
+void FieldReader::amount(const char* key, double& field) {
+  const Json* v = find(key);
+  if (!v) return;
+  if (v->is_number() && std::isfinite(v->get<double>()) && v->get<double>() >= 0) field = v->get<double>();
+  else complain(key, "a number of 0 or more");
 }
 
 void FieldReader::flag(const char* key, bool& field) {
@@ -85,11 +100,11 @@ void FieldReader::any(const char* key, Json& field) {
 }
 
 Status FieldReader::finish() const {
-  if (!object_.is_object()) return bad_input(fmt::format("{}: a map of keys was expected", where_));
+  if (!object_.is_object()) return bad_input(fmt::format("{}: a map of keys was expected", where_("")));
   if (!first_error_.empty()) return bad_input(first_error_);
   for (const auto& [key, value] : object_.items()) {
     if (known_.count(key)) continue;
-    return bad_input(fmt::format("{}: unknown key “{}”{}", where_, key,
+    return bad_input(fmt::format("{}: unknown key “{}”{}", where_(key), key,
                                  near_matches_text(key, {known_.begin(), known_.end()})));
   }
   return {};
