@@ -39,7 +39,7 @@ qeval_library(stats DEPS core util)
 qeval_library(scorer DEPS core text sandbox stats util)
 qeval_library(monitor DEPS core os util)
 qeval_library(store DEPS core util LIBS SQLiteCpp PkgConfig::SQLITE3 PkgConfig::ZSTD)
-qeval_library(runner DEPS task engine scorer store stats monitor core os text util)
+qeval_library(runner DEPS task engine scorer sandbox store stats monitor core os text util)
 qeval_library(report DEPS store stats registry text core util)
 qeval_library(cli DEPS runner report registry store task engine scorer sandbox stats monitor net os text core util LIBS CLI11::CLI11)
 
@@ -61,6 +61,10 @@ add_custom_command(OUTPUT ${embedded}
   COMMENT "Embedding shipped YAML")
 add_library(qeval_assets STATIC ${embedded})
 target_link_libraries(qeval_assets PUBLIC qeval_util PRIVATE qeval_settings)
+# Whoever reads shipped files links them, after itself.
+foreach(user registry task runner)
+  target_link_libraries(qeval_${user} INTERFACE qeval_assets)
+endforeach()
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/qeval/main.cc)
   add_executable(qeval src/qeval/main.cc)

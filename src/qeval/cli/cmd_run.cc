@@ -8,6 +8,7 @@
 #include "qeval/os/signals.h"
 #include "qeval/report/lm_eval_output.h"
 #include "qeval/report/results_table.h"
+#include "qeval/report/tracker.h"
 #include "qeval/runner/run.h"
 #include "qeval/util/clock.h"
 
@@ -122,7 +123,7 @@ Result<int> run(const RunOptions& options) {
   if (options.dry_run) return dry_run(plan, *registry, options);
   QEVAL_TRY(auto store, open_store(options.common.store, {}));
   SandboxHolder sandbox(options.common.unsafe_code);
-  StopSignal stop;
+  StopSignals stop;
   RunServices services;
   services.tasks = registry.get();
   services.store = store.get();
@@ -130,7 +131,7 @@ Result<int> run(const RunOptions& options) {
   services.sandbox = [&] { return sandbox.get(); };
   QEVAL_TRY(services.published, published_scores());
   services.environment = host_environment();
-  services.stop = &stop.flag();
+  services.stop = stop.flag();
   services.progress = [](const RunProgress& p) { console().progress(progress_line(p)); };
   services.note = [](const std::string& line) { console().note(line); };
   QEVAL_TRY(RunOutcome outcome, execute_run(plan, services));

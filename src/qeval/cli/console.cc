@@ -1,6 +1,7 @@
 #include "qeval/cli/console.h"
 
 #include "qeval/os/line_printer.h"
+#include "qeval/os/terminal.h"
 #include "qeval/text/unicode.h"
 
 namespace qeval {
@@ -11,7 +12,7 @@ class TerminalConsole final : public Console {
   void progress(const std::string& line) override { printer_.progress(printable(line)); }
   void progress_done() override { printer_.progress_done(); }
   void note(const std::string& line) override { printer_.note(printable(line)); }
-  bool colours() const override { return stdout_has_colours(); }
+  bool colours() const override { return wants_colour(1); }
 
  private:
   LinePrinter printer_;

@@ -54,7 +54,7 @@ Result<std::string> hash_file(const std::string& path, const std::function<void(
 
 }  // namespace
 
-Result<std::vector<std::string>> gguf_parts(const std::string& path) {
+Result<std::vector<std::string>> weights_files(const std::string& path) {
   std::string name = fs::path(path).filename().string();
   // …-00001-of-00003.gguf
   size_t of = name.rfind("-of-");
@@ -74,7 +74,7 @@ Result<std::vector<std::string>> gguf_parts(const std::string& path) {
 
 Result<std::string> weights_sha256(const std::string& path, const std::string& cache_file, bool rehash,
                                    const std::function<void(double)>& progress) {
-  QEVAL_TRY(auto parts, gguf_parts(path));
+  QEVAL_TRY(auto parts, weights_files(path));
   Json remembered = Json::object();
   if (auto text = read_file(cache_file))
     if (auto json = parse_json(*text); json && json->is_object()) remembered = *json;

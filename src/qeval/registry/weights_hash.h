@@ -10,7 +10,7 @@ namespace qeval {
 
 // All parts of a GGUF, in order: `path` alone, or NAME-00001-of-0000N.gguf … where it is the first of a split file.
 // Error: a part that is missing.
-Result<std::vector<std::string>> gguf_parts(const std::string& path);
+Result<std::vector<std::string>> weights_files(const std::string& path);
 
 // SHA-256 of the weights: of the file, or of its parts' hashes joined. Taken from the hub cache's blob name where the
 // file is a link to one; else computed and remembered in `cache_file` by device, inode, size and times, which
