@@ -185,7 +185,8 @@ Result<Regex> Regex::compile(std::string_view pattern, Options options) {
   if (!impl->code)
     return bad_input(fmt::format("regular expression '{}': {} (near offset {})", printable(impl->pattern),
                                  pcre2_message(code), at > 5 ? at - 5 : 0));
-  impl->jit = pcre2_jit_compile(impl->code.get(), PCRE2_JIT_COMPLETE) == 0;
+  // PCRE2 10.42's compiled code leaves groups set after a possessive group that failed.
+  impl->jit = !syntax.has_possessive && pcre2_jit_compile(impl->code.get(), PCRE2_JIT_COMPLETE) == 0;
   Regex regex;
   regex.impl_ = std::move(impl);
   return regex;

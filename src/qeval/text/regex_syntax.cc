@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -59,6 +60,7 @@ class Translator {
       at_ = open_.back().at;
       return error("a ')' for this group");
     }
+    if (highest_condition_ > out_.n_groups) return error(fmt::format("a group {}", highest_condition_));
     return std::move(out_);
   }
 
@@ -153,15 +155,12 @@ class Translator {
     if (text == "{,}") text = "*";
     if (text.size() > 2 && text[0] == '{' && text[1] == ',') text.insert(1, "0");
     at_ += n;
-    skip_verbose();
+    out_.has_possessive |= peek() == '+';
     if (peek() == '?' || peek() == '+') text += in_[at_++];
     pcre() += text;
     repeatable_ = false;
     quantified_ = true;
     return {};
-  }
-  void skip_verbose() {
-    while (verbose_ && !done() && (peek() == ' ' || (peek() >= 9 && peek() <= 13))) ++at_;
   }
 
   Status hex(size_t n, uint32_t& value) {
@@ -373,7 +372,8 @@ class Translator {
       auto known = out_.names.find(name);
       number = known == out_.names.end() ? 0 : known->second;
     }
-    if (end == std::string_view::npos || number < 1 || number > out_.n_groups) return error("an existing group");
+    if (end == std::string_view::npos || number < 1 || number > 99'999) return error("an existing group");
+    highest_condition_ = std::max(highest_condition_, number);  // may stand before its group
     at_ = end + 1;
     group.conditional = true;
     push(group, fmt::format("(?({})", number));
@@ -444,6 +444,7 @@ class Translator {
   size_t at_ = 0;
   RegexSyntax out_;
   std::vector<Group> open_;
+  int highest_condition_ = 0;
   bool verbose_ = false;
   bool repeatable_ = false, quantified_ = false;  // of what was read last
 };

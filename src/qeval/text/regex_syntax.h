@@ -15,6 +15,7 @@ struct RegexSyntax {
   std::map<std::string, int> names;
   int n_groups = 0;
   bool ignore_case = false, dot_all = false, multiline = false;  // given flags and leading inline flags
+  bool has_possessive = false;        // a++, (…)*+
   bool ascii = false;                 // (?a): \w, \d, \s and case are ASCII only
 };
 

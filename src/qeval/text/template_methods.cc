@@ -19,7 +19,7 @@ size_t start_argument(Runtime& rt, const std::string& name, const std::optional<
 
 Value index(Runtime& rt, const Value& self, Args& args) {
   auto a = bind(rt, "index", args, {"value", "start", "stop"}, 1);
-  const Items& items = self.seq().items;
+  const Items items = self.is(Kind::range) ? iterate(rt, self) : self.seq().items;
   size_t end = start_argument(rt, "index", a[2], items.size(), items.size());
   for (size_t i = start_argument(rt, "index", a[1], items.size(), 0); i < end; ++i)
     if (equals(rt, items[i], *a[0])) return Value::integer(static_cast<int64_t>(i));
@@ -29,7 +29,7 @@ Value index(Runtime& rt, const Value& self, Args& args) {
 Value count(Runtime& rt, const Value& self, Args& args) {
   auto a = bind(rt, "count", args, {"value"}, 1);
   int64_t n = 0;
-  for (const Value& item : self.seq().items) n += equals(rt, item, *a[0]);
+  for (const Value& item : iterate(rt, self)) n += equals(rt, item, *a[0]);
   return Value::integer(n);
 }
 
@@ -191,7 +191,8 @@ struct Row {
 };
 constexpr Row kMethods[] = {
     {Kind::list, "index", index},     {Kind::tuple, "index", index},       {Kind::list, "count", count},
-    {Kind::tuple, "count", count},    {Kind::list, "append", append},      {Kind::list, "extend", extend},
+    {Kind::tuple, "count", count},    {Kind::range, "index", index},
+    {Kind::range, "count", count},    {Kind::list, "append", append},      {Kind::list, "extend", extend},
     {Kind::list, "insert", insert},   {Kind::list, "pop", pop},            {Kind::list, "remove", remove},
     {Kind::list, "reverse", reverse}, {Kind::list, "copy", copy},          {Kind::list, "clear", clear},
     {Kind::dict, "keys", keys},       {Kind::dict, "values", values},      {Kind::dict, "items", items},

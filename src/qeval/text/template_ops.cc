@@ -332,7 +332,7 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
   auto from = slice_bound(rt, start), to = slice_bound(rt, stop), by = slice_bound(rt, step);
   if (by == 0) rt.fail("slice step cannot be zero");
   if (!object.is_string() && !object.is_sequence() && !object.is(Kind::range))
-    return Value::undefined(type_name(object) + " object cannot be sliced");
+    rt.fail("'" + type_name(object) + "' object cannot be sliced");
   int64_t n = static_cast<int64_t>(length(rt, object));
   int64_t stride = std::clamp<int64_t>(by.value_or(1), -n - 1, n + 1);  // a longer step ends as well
   int64_t i = clamp(from, n, stride > 0, true), end = clamp(to, n, stride > 0, false);

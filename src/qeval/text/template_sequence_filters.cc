@@ -8,9 +8,10 @@
 namespace qeval::jinja {
 namespace {
 
-const Value& first_argument(Runtime& rt, const Args& args, std::string_view filter) {
+// What map, select and reject walk through: anything false is empty, as in Jinja.
+Items walked(Runtime& rt, const Args& args, std::string_view filter) {
   if (args.positional.empty()) rt.fail(fmt::format("{}: expected a value", filter));
-  return args.positional[0];
+  return truth(rt, args.positional[0]) ? iterate(rt, args.positional[0]) : Items();
 }
 
 // Upper and lower case are one, unless `case_sensitive`.
@@ -240,7 +241,7 @@ Value attr(Runtime& rt, Args& args) {
 }
 
 Value map(Runtime& rt, Args& args) {
-  Items out, in = iterate(rt, first_argument(rt, args, "map"));
+  Items out, in = walked(rt, args, "map");
   if (args.positional.size() == 1) {
     std::optional<Value> attribute, fallback;
     for (const auto& [name, value] : args.named) {
@@ -271,7 +272,7 @@ Value map(Runtime& rt, Args& args) {
 // select, reject, selectattr, rejectattr.
 template <bool Keep, bool ByAttribute>
 Value select(Runtime& rt, Args& args) {
-  Items out, in = iterate(rt, first_argument(rt, args, "select"));
+  Items out, in = walked(rt, args, "select");
   size_t at = 1;
   std::optional<Value> attribute;
   if (ByAttribute) {

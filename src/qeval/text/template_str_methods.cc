@@ -169,10 +169,11 @@ Value partition(Runtime& rt, const Value& self, Args& args) {
   std::string separator = str_argument(rt, "partition", *a[0]);
   if (separator.empty()) rt.fail("partition: expected a separator that is not empty");
   const std::string& s = self.text();
+  auto part = [&](std::string text) { return rt.string(std::move(text), self.str().markup); };
   size_t at = FromRight ? s.rfind(separator) : s.find(separator);
   if (at == std::string::npos)
-    return FromRight ? rt.tuple({rt.string(""), rt.string(""), self}) : rt.tuple({self, rt.string(""), rt.string("")});
-  return rt.tuple({rt.string(s.substr(0, at)), rt.string(separator), rt.string(s.substr(at + separator.size()))});
+    return FromRight ? rt.tuple({part(""), part(""), self}) : rt.tuple({self, part(""), part("")});
+  return rt.tuple({part(s.substr(0, at)), part(separator), part(s.substr(at + separator.size()))});
 }
 
 Value join(Runtime& rt, const Value& self, Args& args) {

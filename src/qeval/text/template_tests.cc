@@ -28,7 +28,6 @@ bool is_false(Runtime& rt, Args& args) { return only(rt, args).is(Kind::boolean)
 bool number(Runtime& rt, Args& args) { return only(rt, args).is_number(); }
 bool sequence(Runtime& rt, Args& args) {
   const Value& v = only(rt, args);
-  require_defined(rt, v);
   return v.is_string() || v.is_sequence() || v.is(Kind::dict) || v.is(Kind::range);
 }
 bool iterable(Runtime& rt, Args& args) {

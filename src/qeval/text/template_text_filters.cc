@@ -106,7 +106,7 @@ Value indent(Runtime& rt, Args& args) {
   if (a[1] && a[1]->is_string()) unit = a[1]->text();
   else unit.assign(static_cast<size_t>(std::clamp<int64_t>(a[1] ? int_argument(rt, "indent", *a[1]) : 4, 0, 10'000)), ' ');
   bool first = a[2] && truth(rt, *a[2]), blank = a[3] && truth(rt, *a[3]);
-  std::string text = to_str(rt, *a[0]) + "\n", out;
+  std::string text = str_argument(rt, "indent", *a[0]) + "\n", out;
   auto add = [&](std::string_view part) {
     out += part;
     if (out.size() > kMaxStringBytes) rt.fail("a text grows beyond 64 MiB");
@@ -125,14 +125,15 @@ Value indent(Runtime& rt, Args& args) {
 
 Value truncate(Runtime& rt, Args& args) {
   auto a = bind(rt, "truncate", args, {"s", "length", "killwords", "end", "leeway"}, 1);
-  Value text = rt.string(to_str(rt, *a[0]));
+  const Value& text = *a[0];
   int64_t limit = a[1] ? int_argument(rt, "truncate", *a[1]) : 255;
   bool kill = a[2] && truth(rt, *a[2]);
   std::string end = a[3] ? str_argument(rt, "truncate", *a[3]) : "...";
   int64_t leeway = a[4] && !a[4]->is(Kind::none) ? int_argument(rt, "truncate", *a[4]) : 5;
   int64_t end_length = static_cast<int64_t>(n_code_points(end));
   if (limit < end_length || leeway < 0) rt.fail("truncate: expected a length of at least that of the end, and no negative leeway");
-  if (static_cast<int64_t>(text.str().n_points) <= limit + leeway) return text;
+  if (static_cast<int64_t>(length(rt, text)) <= limit + leeway) return text;
+  if (!text.is_string()) rt.fail("truncate: expected a str, found " + type_name(text));
   std::string head(substring(text.str(), 0, static_cast<size_t>(limit - end_length)));
   if (!kill) head = head.substr(0, head.rfind(' '));
   return rt.string(head + end);
