@@ -6,46 +6,103 @@
 
 namespace qeval {
 
-std::string percent(double share, int digits) { return std::isfinite(share) ? fmt::format("{:.{}f} %", 100 * share, digits) : "–"; }
+std::string percent(double share, int digits) {
+  return std::isfinite(share) ? fmt::format("{:.{}f} %", 100 * share, digits) : "–";
+}
+
+bool is_share(const MetricSummary& m) {
+  if (m.is_proportion) return true;
+  bool inside = m.value >= 0 && m.value <= 1 && (!std::isfinite(m.high) || m.high <= 1);
+  return inside && m.metric.find("perplexity") == std::string::npos && m.metric.find("bits_per") == std::string::npos;
+}
 
 std::string score_text(const MetricSummary& m) {
-  bool share = m.is_proportion || (m.value >= 0 && m.value <= 1 && m.high <= 1);
-  return share ? percent(m.value) : std::isfinite(m.value) ? fmt::format("{:.3f}", m.value) : "–";
+  if (!std::isfinite(m.value)) return "–";
+  return is_share(m) ? percent(m.value) : fmt::format("{:.3f}", m.value);
 }
 
 std::string interval_text(const MetricSummary& m) {
   if (!std::isfinite(m.low) || !std::isfinite(m.high)) return "";
-  bool share = m.is_proportion || (m.value >= 0 && m.value <= 1 && m.high <= 1);
-  return share ? fmt::format("[{:.1f}, {:.1f}]", 100 * m.low, 100 * m.high) : fmt::format("[{:.3f}, {:.3f}]", m.low, m.high);
+  return is_share(m) ? fmt::format("[{:.1f}, {:.1f}]", 100 * m.low, 100 * m.high)
+                     : fmt::format("[{:.3f}, {:.3f}]", m.low, m.high);
+}
+
+std::string stderr_text(const MetricSummary& m) {
+  return std::isfinite(m.stderr_value) ? fmt::format("{:.4f}", m.stderr_value) : "";
 }
 
 std::string bounds_text(const MetricSummary& m) {
-  if (m.n_infrastructure == 0 || !std::isfinite(m.bound_low)) return "";
-  return fmt::format("{} not scored; {} to {} if they were", m.n_infrastructure, percent(m.bound_low), percent(m.bound_high));
+  if (m.n_infrastructure == 0) return "";
+  std::string out = fmt::format("{} of {} not scored (infrastructure)", m.n_infrastructure, m.n + m.n_infrastructure);
+  if (!std::isfinite(m.bound_low) || !std::isfinite(m.bound_high)) return out;
+  if (is_share(m)) return out + fmt::format(": {} to {} if they were", percent(m.bound_low), percent(m.bound_high));
+  return out + fmt::format(": {:.3f} to {:.3f} if they were", m.bound_low, m.bound_high);
 }
 
 std::string status_text(const TaskSummary& t) {
-  if (t.n_docs == 0 || !t.primary()) return "⏳ PENDING";
-  if (t.n_infrastructure == t.n_docs) return "❌ FAILED";
-  for (const Flag& f : t.flags)
-    if (f.kind != "infrastructure") return "⚠️ SUSPECT";
-  return t.n_infrastructure > 0 ? "⚠️ INCOMPLETE" : "✅ SUCCESS";
+  const MetricSummary* m = t.primary();
+  if (t.n_docs > 0 && t.n_infrastructure >= t.n_docs) return "❌ Failed";
+  if (t.n_docs == 0 || !m || m->n == 0) return "⏳ Pending";
+  return t.flags.empty() && t.n_infrastructure == 0 ? "✅ Tested" : "⚠️ Suspect";
 }
 
 std::string number_or_unmeasured(const std::optional<double>& value, const char* unit, int digits) {
-  return value ? fmt::format("{:.{}f} {}", *value, digits, unit) : "*unmeasured*";
+  return value && std::isfinite(*value) ? fmt::format("{:.{}f} {}", *value, digits, unit) : "*unmeasured*";
 }
 
 std::string gigabytes_or_unmeasured(const std::optional<int64_t>& bytes) {
   return bytes ? fmt::format("{:.2f} GB", static_cast<double>(*bytes) / 1e9) : "*unmeasured*";
 }
 
+std::string class_text(FailureClass c) {
+  switch (c) {
+    case FailureClass::correct:
+      return "right";
+    case FailureClass::wrong_answer:
+      return "wrong answer";
+    case FailureClass::no_answer:
+      return "no answer found in the text";
+    case FailureClass::wrong_format:
+      return "right answer, rejected by the protocol's format";
+    case FailureClass::truncated:
+      return "cut by the token limit";
+    case FailureClass::stopped_mid_answer:
+      return "a stop string cut the answer";
+    case FailureClass::empty_or_refusal:
+      return "empty or a refusal";
+    case FailureClass::unfinished_thinking:
+      return "thinking not finished";
+    case FailureClass::syntax_error:
+      return "Python syntax error";
+    case FailureClass::unterminated_string:
+      return "unterminated string literal";
+    case FailureClass::code_fence:
+      return "code wrapped in Markdown or chat text";
+    case FailureClass::runtime_error:
+      return "Python runtime error";
+    case FailureClass::test_failed:
+      return "code runs, a test fails";
+    case FailureClass::time_out:
+      return "code ran out of time";
+    case FailureClass::memory_limit:
+      return "code ran out of memory";
+    case FailureClass::engine_failure:
+      return "engine failure (not the model's)";
+    case FailureClass::sandbox_failure:
+      return "sandbox failure (not the model's)";
+    case FailureClass::degenerate:
+      return "log-likelihoods that cannot rank";
+  }
+  return "unknown";
+}
+
 const ClassCount* most_frequent_failure(const TaskSummary& t) {
   auto it = t.classes.find(t.primary_filter);
   if (it == t.classes.end()) return nullptr;
+  const ClassCount* most = nullptr;
   for (const ClassCount& c : it->second)
-    if (c.failure_class != FailureClass::correct) return &c;
-  return nullptr;
+    if (c.failure_class != FailureClass::correct && c.n > 0 && (!most || c.n > most->n)) most = &c;
+  return most;
 }
 
 }  // namespace qeval

@@ -2,67 +2,124 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 
 #include "qeval/report/run_view.h"
 #include "qeval/text/python_literal.h"
 #include "qeval/util/clock.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
+#include "qeval/util/version.h"
 
 namespace qeval {
 namespace {
 
+// As lm-eval's names: "Qwen/Qwen2.5" is Qwen__Qwen2.5. Names come from model files, so nothing may lead out of the
+// folder.
 std::string safe_name(const std::string& name) {
+  constexpr std::string_view kReplaced = "\"<>:/|\\?*[]";
+  constexpr size_t kLongest = 120;
   std::string out;
-  for (char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' ? c : '_';
-  return out;
+  for (size_t i = 0; i < name.size() && out.size() < kLongest; ++i) {
+    char c = name[i];
+    bool replaced = kReplaced.find(c) != std::string_view::npos;
+    if (replaced && i > 0 && kReplaced.find(name[i - 1]) != std::string_view::npos) continue;
+    if (replaced)
+      out += "__";
+    else
+      out += c > ' ' && c < 127 ? c : '_';
+  }
+  bool dots = out.find_first_not_of('.') == std::string::npos;
+  return dots ? "_" + out : out;
+}
+
+// lm-eval writes its versions as numbers.
+Json version_number(const std::string& version) {
+  char* end = nullptr;
+  double value = std::strtod(version.c_str(), &end);
+  return !version.empty() && *end == 0 && std::isfinite(value) ? Json(value) : Json(version);
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json("N/A"); }
 
-Json arguments_of(const SampleRecord& s) {
-  Json out = Json::object();
+// The text, or the messages as lm-eval hands them to a chat interface.
+std::string prompt_of(const Request& r) {
+  if (const auto* chat = std::get_if<ChatPrompt>(&r.prompt)) return dump_json(to_json(*chat)["messages"]);
+  return prompt_text(r.prompt);
+}
+
+// One instance per entry: repeats of a generation are answers to one instance, as lm-eval keeps them.
+std::vector<std::vector<size_t>> instances_of(const SampleRecord& s) {
+  std::vector<std::vector<size_t>> out;
   for (size_t i = 0; i < s.requests.size(); ++i) {
-    const Request& r = s.requests[i];
-    Json args = {{"arg_0", prompt_text(r.prompt)}};
-    if (r.kind == RequestKind::loglikelihood) {
-      args["arg_1"] = r.continuation;
-    } else if (r.kind == RequestKind::generate) {
-      args["arg_1"] = {{"until", r.until}, {"max_gen_toks", r.max_new_tokens}, {"do_sample", r.sampling.temperature > 0}};
-      if (r.sampling.temperature > 0) args["arg_1"]["temperature"] = r.sampling.temperature;
-    }
-    out[fmt::format("gen_args_{}", i)] = args;
+    if (s.requests[i].repeat > 0 && !out.empty())
+      out.back().push_back(i);
+    else
+      out.push_back({i});
+  }
+  return out;
+}
+
+Json generation_arguments(const Request& r) {
+  Json out = {{"until", r.until}, {"max_gen_toks", r.max_new_tokens}, {"do_sample", r.sampling.temperature > 0}};
+  if (r.sampling.temperature > 0) {
+    out["temperature"] = r.sampling.temperature;
+    out["top_p"] = r.sampling.top_p;
+    if (r.sampling.top_k > 0) out["top_k"] = r.sampling.top_k;
+    if (r.sampling.min_p > 0) out["min_p"] = r.sampling.min_p;
+  }
+  return out;
+}
+
+Json arguments_of(const SampleRecord& s, const std::vector<std::vector<size_t>>& instances) {
+  Json out = Json::object();
+  for (size_t i = 0; i < instances.size(); ++i) {
+    const Request& r = s.requests[instances[i][0]];
+    Json args = {{"arg_0", prompt_of(r)}};
+    if (r.kind == RequestKind::loglikelihood) args["arg_1"] = r.continuation;
+    if (r.kind == RequestKind::generate) args["arg_1"] = generation_arguments(r);
+    out[fmt::format("gen_args_{}", i)] = std::move(args);
   }
   return out;
 }
 
 Json response_of(const Request& request, const Response& r) {
   if (request.kind == RequestKind::generate) return r.text;
+  if (request.kind == RequestKind::loglikelihood_rolling) return python_float_repr(r.logprob_nats);
   return Json::array({python_float_repr(r.logprob_nats), r.is_greedy ? "True" : "False"});
 }
 
-// A line per doc and filter, as lm-eval writes them.
+// A line per doc and filter, as lm-eval writes them; failure_class is ours.
 Json sample_line(const SampleRecord& s, const Score& score) {
+  auto instances = instances_of(s);
   Json responses = Json::array(), filtered = Json::array();
-  for (size_t i = 0; i < s.requests.size() && i < s.responses.size(); ++i) {
-    Json one = response_of(s.requests[i], s.responses[i]);
-    responses.push_back(Json::array({one}));
-    if (s.requests[i].kind != RequestKind::generate) filtered.push_back(one);
+  for (const auto& instance : instances) {
+    Json answers = Json::array();
+    for (size_t i : instance)
+      if (i < s.responses.size()) answers.push_back(response_of(s.requests[i], s.responses[i]));
+    bool generated = s.requests[instance[0]].kind == RequestKind::generate;
+    filtered.push_back(generated ? Json(score.extracted) : answers.empty() ? Json() : answers[0]);
+    responses.push_back(std::move(answers));
   }
-  if (filtered.empty()) filtered.push_back(score.extracted);
-  Json line = {{"doc_id", s.doc_id}, {"doc", s.sample.contains("doc") ? s.sample["doc"] : Json()},
-               {"target", json_string(s.sample, "target")}, {"arguments", arguments_of(s)}, {"resps", responses},
-               {"filtered_resps", filtered}, {"filter", score.filter}};
+  bool known = s.sample.is_object();
+  Json line = {{"doc_id", s.doc_id},
+               {"doc", known && s.sample.contains("doc") ? s.sample["doc"] : Json()},
+               {"target", json_string(s.sample, "target")},
+               {"arguments", arguments_of(s, instances)},
+               {"resps", std::move(responses)},
+               {"filtered_resps", std::move(filtered)},
+               {"filter", score.filter}};
   Json names = Json::array();
   for (const auto& [name, value] : score.metrics) names.push_back(name);
-  line["metrics"] = names;
+  line["metrics"] = std::move(names);
   line["doc_hash"] = json_string(s.sample, "doc_hash");
-  line["prompt_hash"] = sha256_hex(s.requests.empty() ? "" : prompt_text(s.requests[0].prompt));
+  line["prompt_hash"] = sha256_hex(s.requests.empty() ? "" : prompt_of(s.requests[0]));
   line["target_hash"] = sha256_hex(json_string(s.sample, "target"));
-  for (const auto& [name, value] : score.metrics) line[name] = value;
+  for (const auto& [name, value] : score.metrics) line[name] = number(value);
   line["failure_class"] = to_string(score.failure_class);
   return line;
 }
@@ -88,36 +145,80 @@ Json results_of(const TaskSummary& t) {
   return out;
 }
 
-Json results_document(const RunView& v, const std::vector<TaskRecord>& records) {
-  Json results = Json::object(), configs = Json::object(), versions = Json::object(), shots = Json::object();
-  Json higher = Json::object(), samples = Json::object(), hashes = Json::object(), subtasks = Json::object();
+Json at(const Json& json, const char* key) { return json.is_object() && json.contains(key) ? json[key] : Json(); }
+
+Json run_config(const RunView& v) {
+  Json arguments = at(v.run.spec, "arguments"), identity_seed = at(arguments, "seed");
+  Json overrides = at(arguments, "gen_kwargs");
+  return {{"model", v.engine_name},
+          {"model_args",
+           {{"pretrained", v.weights.source.empty() ? v.weights_name() : v.weights.source},
+            {"engine_options", at(v.run.spec, "engine_options")}}},
+          {"model_num_parameters", static_cast<int64_t>(std::llround(v.weights.params_b * 1e9))},
+          {"model_dtype", v.weights.quantization},
+          {"model_revision", v.weights.revision},
+          {"model_sha", v.weights.sha256},
+          {"batch_size", at(at(v.run.spec, "preset"), "max_num_seqs")},
+          {"batch_sizes", Json::array()},
+          {"device", v.device},
+          {"use_cache", nullptr},
+          {"limit", at(arguments, "limit")},
+          {"bootstrap_iters", 1000},
+          {"gen_kwargs", overrides.is_string() && overrides == "" ? Json() : overrides},
+          {"random_seed", identity_seed},
+          {"numpy_seed", identity_seed},
+          {"torch_seed", identity_seed},
+          {"fewshot_seed", identity_seed}};
+}
+
+// What each task contributes to the document, key by key.
+Json task_parts(const RunView& v, const std::vector<TaskRecord>& records) {
+  Json out;
+  for (const char* key :
+       {"results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "task_hashes"})
+    out[key] = Json::object();
   for (const TaskSummary& t : v.tasks) {
-    results[t.task] = results_of(t);
-    shots[t.task] = t.num_fewshot;
     Json directions = Json::object();
     for (const MetricSummary& m : t.metrics) directions[m.metric] = m.higher_is_better;
-    higher[t.task] = directions;
-    subtasks[t.task] = Json::array();
+    out["results"][t.task] = results_of(t);
+    out["group_subtasks"][t.task] = Json::array();
+    out["n-shot"][t.task] = t.num_fewshot;
+    out["higher_is_better"][t.task] = std::move(directions);
   }
   for (const TaskRecord& r : records) {
-    configs[r.task] = r.config;
-    versions[r.task] = r.version;
-    samples[r.task] = {{"original", r.n_docs_total}, {"effective", r.n_docs}};
-    hashes[r.task] = sha256_hex(canonical_json(r.identity));
+    out["configs"][r.task] = r.config;
+    out["versions"][r.task] = version_number(r.version);
+    out["n-samples"][r.task] = {{"original", r.n_docs_total}, {"effective", r.n_docs}};
+    out["task_hashes"][r.task] = sha256_hex(canonical_json(r.identity));
   }
-  const Json& arguments = v.run.spec.contains("arguments") ? v.run.spec["arguments"] : Json();
-  Json config = {{"model", v.engine_name}, {"model_args", v.weights.source}, {"model_num_parameters", static_cast<int64_t>(v.weights.params_b * 1e9)},
-                 {"batch_size", v.run.spec["preset"].contains("max_num_seqs") ? v.run.spec["preset"]["max_num_seqs"] : Json()},
-                 {"device", v.device}, {"limit", arguments.contains("limit") ? arguments["limit"] : Json()},
-                 {"gen_kwargs", json_string(arguments, "gen_kwargs")}, {"random_seed", json_int(arguments, "seed")},
-                 {"fewshot_seed", json_int(arguments, "seed")}};
-  double seconds = static_cast<double>(v.run.ended_ms - v.run.started_ms) / 1000;
-  return {{"results", results}, {"group_subtasks", subtasks}, {"configs", configs}, {"versions", versions}, {"n-shot", shots},
-          {"higher_is_better", higher}, {"n-samples", samples}, {"config", config}, {"git_hash", nullptr},
-          {"date", static_cast<double>(v.run.started_ms) / 1000}, {"task_hashes", hashes}, {"model_source", v.engine_name},
-          {"model_name", v.weights_name()}, {"model_name_sanitized", safe_name(v.weights_name())},
-          {"chat_template_sha", v.weights.chat_template_hash}, {"start_time", static_cast<double>(v.run.started_ms) / 1000},
-          {"end_time", static_cast<double>(v.run.ended_ms) / 1000}, {"total_evaluation_time_seconds", fmt::format("{:.3f}", seconds)}};
+  return out;
+}
+
+Json results_document(const RunView& v, const std::vector<TaskRecord>& records) {
+  Json out = task_parts(v, records), hashes = std::move(out["task_hashes"]), arguments = at(v.run.spec, "arguments");
+  out.erase("task_hashes");
+  double start = static_cast<double>(v.run.started_ms) / 1000, end = static_cast<double>(v.when_ms()) / 1000;
+  bool chat = std::any_of(v.tasks.begin(), v.tasks.end(), [](const TaskSummary& t) { return t.chat_template; });
+  std::string system = json_string(arguments, "system_instruction");
+  out["config"] = run_config(v);
+  out["git_hash"] = nullptr;
+  out["date"] = start;
+  out["qeval_version"] = kQevalVersion;
+  out["qeval_run"] = v.run.id;
+  out["qeval_status"] = to_string(v.run.status);
+  out["task_hashes"] = std::move(hashes);
+  out["model_source"] = v.engine_name;
+  out["model_name"] = v.weights_name();
+  out["model_name_sanitized"] = safe_name(v.weights_name());
+  out["system_instruction"] = system.empty() ? Json() : Json(system);
+  out["system_instruction_sha"] = system.empty() ? Json() : Json(sha256_hex(system));
+  out["fewshot_as_multiturn"] = chat && json_bool(arguments, "fewshot_as_multiturn", true);
+  out["chat_template"] = nullptr;
+  out["chat_template_sha"] = chat ? Json(v.weights.chat_template_hash) : Json();
+  out["start_time"] = start;
+  out["end_time"] = end;
+  out["total_evaluation_time_seconds"] = fmt::format("{:.3f}", end - start);
+  return out;
 }
 
 }  // namespace
@@ -126,11 +227,8 @@ Result<std::vector<std::string>> write_lm_eval_output(const Store& store, RunId 
   QEVAL_TRY(auto record, store.run(run));
   if (!record) return bad_input(fmt::format("{}: there is no run {}", store.path(), run));
   QEVAL_TRY(auto tasks, store.tasks(run));
-  std::vector<TaskSummary> summaries;
-  for (const TaskRecord& t : tasks)
-    if (t.summary.is_object()) summaries.push_back(task_summary_from_json(t.summary));
-  RunView view = view_of(*record, summaries);
-  std::string iso = utc_iso(record->ended_ms ? record->ended_ms : record->started_ms);
+  RunView view = view_of(*record, tasks);
+  std::string iso = utc_iso(view.when_ms());
   for (char& c : iso)
     if (c == ':') c = '-';
   if (!iso.empty() && iso.back() == 'Z') iso.pop_back();

@@ -11,16 +11,18 @@
 namespace qeval {
 namespace {
 
+constexpr const char *kRed = "31", *kYellow = "33", *kGreen = "32", *kBold = "1";
+
 std::string paint(const std::string& text, const char* code, bool colours) {
   return colours ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
 }
 
-std::string classes_line(const TaskSummary& t) {
-  auto it = t.classes.find(t.primary_filter);
-  if (it == t.classes.end()) return "";
-  std::string out;
-  for (const ClassCount& c : it->second) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", c.n, to_string(c.failure_class));
-  return out;
+// Without the tracker's emoji, whose width terminals do not agree on.
+std::string verdict(const TaskSummary& t) {
+  std::string status = status_text(t);
+  if (status == "✅ Tested") return "ok";
+  if (status == "⚠️ Suspect") return "SUSPECT";
+  return status == "❌ Failed" ? "FAILED" : "pending";
 }
 
 void add_rows(const TaskSummary& t, Table& table) {
@@ -29,61 +31,104 @@ void add_rows(const TaskSummary& t, Table& table) {
     bool primary = m.metric == t.primary_metric && m.filter == t.primary_filter;
     table.rows.push_back({first ? t.task : "", first ? t.version : "", first ? t.protocol : "", m.filter,
                           m.metric + (primary ? " *" : ""), std::to_string(m.n), score_text(m), interval_text(m),
-                          std::isfinite(m.stderr_value) ? fmt::format("{:.4f}", m.stderr_value) : ""});
+                          stderr_text(m), first ? verdict(t) : ""});
     first = false;
   }
+  if (first) table.rows.push_back({t.task, t.version, t.protocol, "", "", "0", "–", "", "", verdict(t)});
 }
 
 std::string remarks(const TaskSummary& t, bool colours) {
-  std::string out;
-  if (const MetricSummary* m = t.primary(); m && !bounds_text(*m).empty())
-    out += fmt::format("  {} {}: {}\n", paint("!", "31", colours), t.task, bounds_text(*m));
+  std::string out, name = printable(t.task);
+  if (const MetricSummary* m = t.primary(); m && m->n_infrastructure > 0)
+    out += fmt::format("  {} {}: {}\n", paint("!", kRed, colours), name, bounds_text(*m));
   for (const Flag& f : t.flags) {
-    out += fmt::format("  {} {}: {} – {}", paint("!", "33", colours), t.task, f.kind, printable(f.reason));
-    out += f.cause.empty() ? "\n" : fmt::format("; likely cause: {}\n", printable(f.cause));
+    out += fmt::format("  {} {}: {}: {}", paint("!", kYellow, colours), name, paint(f.kind, kYellow, colours),
+                       printable(f.reason));
+    out += f.cause.empty() ? "\n" : fmt::format("\n      likely cause: {}\n", printable(f.cause));
   }
   if (t.published)
-    out += fmt::format("  {}: published {} ({}): {}\n", t.task, percent(t.published->published.value),
-                       t.published->published.source, t.published->in_line ? "in line" : "OUT OF LINE");
+    out += fmt::format("  {} {}: published {} ({}): {}\n",
+                       t.published->in_line ? paint("=", kGreen, colours) : paint("!", kYellow, colours), name,
+                       percent(t.published->published.value), printable(t.published->published.source),
+                       t.published->in_line ? "in line" : "out of line");
+  if (!t.note.empty()) out += fmt::format("  - {}: {}\n", name, printable(t.note));
   return out;
 }
 
+std::string classes_line(const TaskSummary& t) {
+  auto it = t.classes.find(t.primary_filter);
+  if (it == t.classes.end() || it->second.empty()) return "";
+  std::string out;
+  for (const ClassCount& c : it->second)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", c.n, to_string(c.failure_class));
+  std::string filter = t.classes.size() > 1 ? " (" + printable(t.primary_filter) + ")" : "";
+  return fmt::format("  {}{}: {}{}\n", printable(t.task), filter, out,
+                     t.n_reused > 0 ? fmt::format("; {} answers from the store", t.n_reused) : "");
+}
+
 std::string performance_line(const RunPerformance& p) {
-  std::string out = fmt::format("{:.1f} s", p.wall_s);
+  if (p.n_responses == 0 && p.n_reused == 0) return "";
+  std::string out = fmt::format("  {:.1f} s", p.wall_s);
   if (p.generated_tok_s) out += fmt::format(", {:.1f} generated tok/s", *p.generated_tok_s);
   if (p.total_tok_s) out += fmt::format(", {:.0f} tok/s in all", *p.total_tok_s);
-  if (p.peak_rss_bytes) out += fmt::format(", peak memory {:.2f} GB", static_cast<double>(*p.peak_rss_bytes) / 1e9);
+  if (p.n_prompt_tokens > 0 && p.n_cached_tokens > 0)
+    out += fmt::format(", {} of the prompt tokens shared",
+                       percent(static_cast<double>(p.n_cached_tokens) / static_cast<double>(p.n_prompt_tokens), 0));
+  if (p.peak_rss_bytes) out += fmt::format(", peak memory {}", gigabytes_or_unmeasured(p.peak_rss_bytes));
+  if (p.peak_device_bytes) out += fmt::format(", device {}", gigabytes_or_unmeasured(p.peak_device_bytes));
   if (p.n_reused > 0) out += fmt::format(", {} responses from the store", p.n_reused);
-  return out;
+  return out + "\n";
+}
+
+std::string title(const RunView& v, bool colours) {
+  std::string out = fmt::format("{} · {} · engine {}", paint(fmt::format("run {}", v.run.id), kBold, colours),
+                                printable(v.model_label()), printable(v.engine_name));
+  if (!v.engine_version.empty()) out += " " + printable(v.engine_version);
+  out += " · preset " + printable(v.run.preset);
+  if (!v.run.suite.empty()) out += " · suite " + printable(v.run.suite);
+  if (v.run.status != RunStatus::done) out += fmt::format(" · {}", paint(to_string(v.run.status), kYellow, colours));
+  if (!v.weights.verified) out += " · weights declared, not verified";
+  return out + "\n";
 }
 
 }  // namespace
 
 std::string results_table(const RunView& view, const ResultsTableOptions& options) {
-  std::string out = fmt::format("run {} · {} · {} · engine {} · preset {}{}\n", view.run.id, printable(view.weights_name()),
-                                view.weights.quantization.empty() ? "?" : view.weights.quantization, view.engine_name,
-                                view.run.preset, view.run.suite.empty() ? "" : " · suite " + view.run.suite);
   Table table;
-  table.headers = {"Task", "Version", "Protocol", "Filter", "Metric", "n", "Score", "95 %", "Stderr"};
-  table.aligns = {Align::left, Align::left, Align::left, Align::left, Align::left, Align::right, Align::right, Align::left, Align::right};
+  table.headers = {"Task", "Version", "Protocol", "Filter", "Metric", "n", "Score", "95 %", "Stderr", ""};
+  table.aligns = {Align::left,  Align::left,  Align::left, Align::left,  Align::left,
+                  Align::right, Align::right, Align::left, Align::right, Align::left};
   for (const TaskSummary& t : view.tasks) add_rows(t, table);
-  for (const PendingRow& p : view.pending) table.rows.push_back({p.row.empty() ? p.task : p.row, "", "pending: " + p.reason, "", "", "", "", "", ""});
-  out += table.terminal();
+  for (const PendingRow& p : view.pending)
+    table.rows.push_back({p.row.empty() ? p.task : p.row, "", p.reason, "", "", "", "", "", "", "pending"});
+  std::string out = title(view, options.colours) + table.terminal(options.unicode);
   for (const TaskSummary& t : view.tasks) out += remarks(t, options.colours);
-  for (const TaskSummary& t : view.tasks)
-    if (std::string classes = classes_line(t); !classes.empty()) out += fmt::format("  {}: {}\n", t.task, classes);
-  if (view.performance.n_responses > 0) out += fmt::format("  {}\n", performance_line(view.performance));
-  return out;
+  for (const TaskSummary& t : view.tasks) out += classes_line(t);
+  return out + performance_line(view.performance);
 }
 
 Json results_json(const RunView& view) {
   Json tasks = Json::array(), pending = Json::array();
-  for (const TaskSummary& t : view.tasks) tasks.push_back(to_json(t));
+  for (const TaskSummary& t : view.tasks) {
+    Json task = to_json(t);
+    task["status"] = verdict(t);
+    if (const TaskFacts* facts = view.facts_of(t.task)) task["data"] = facts->data_note;
+    tasks.push_back(std::move(task));
+  }
   for (const PendingRow& p : view.pending) pending.push_back({{"task", p.task}, {"row", p.row}, {"reason", p.reason}});
-  return {{"run", view.run.id}, {"status", to_string(view.run.status)}, {"model", view.run.model_id}, {"hf_id", view.hf_id},
-          {"weights", to_json(view.weights)}, {"engine", view.engine_name}, {"preset", view.run.preset},
-          {"suite", view.run.suite}, {"tasks", tasks}, {"pending", pending}, {"performance", to_json(view.performance)},
-          {"spec", view.run.spec}, {"environment", view.run.environment}};
+  return {{"run", view.run.id},
+          {"status", to_string(view.run.status)},
+          {"model", view.run.model_id},
+          {"hf_id", view.hf_id},
+          {"weights", to_json(view.weights)},
+          {"engine", view.engine_name},
+          {"preset", view.run.preset},
+          {"suite", view.run.suite},
+          {"tasks", tasks},
+          {"pending", pending},
+          {"performance", to_json(view.performance)},
+          {"spec", view.run.spec},
+          {"environment", view.run.environment}};
 }
 
 }  // namespace qeval

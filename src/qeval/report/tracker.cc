@@ -2,61 +2,83 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <string_view>
 
-#include "qeval/report/format.h"
 #include "qeval/report/tracker_sections.h"
-#include "qeval/text/table.h"
-#include "qeval/util/clock.h"
 
 namespace qeval {
 namespace {
 
-std::string keep(const std::string& name, const std::map<std::string, std::string>& kept) {
-  auto it = kept.find(name);
-  std::string text = it == kept.end() ? "" : it->second;
-  if (!text.empty() && text.back() != '\n') text += '\n';
-  return fmt::format("<!-- qeval:keep {} -->\n{}<!-- /qeval:keep -->\n\n", name, text);
+// Lines of an adopted text that would pass for marks of ours are shown as text.
+std::string without_marks(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    std::string_view line(text.data() + at, end - at);
+    if (line.starts_with("<!-- qeval:") || line.starts_with("<!-- /qeval:")) out += '\\';
+    out += line;
+    at = end;
+  }
+  return out;
 }
 
-std::string header(const TrackerInput& input) {
-  std::string updated = "never", engines, devices;
-  if (!input.runs.empty()) {
-    int64_t newest = 0;
-    for (const RunView& v : input.runs) newest = std::max(newest, std::max(v.run.ended_ms, v.run.started_ms));
-    updated = utc_iso(newest);
-    const RunView& last = input.runs.back();
-    engines = fmt::format("{} {}", last.engine_name, last.engine_version);
-    devices = last.device;
+// The places of people's texts; remembers which names have been placed.
+class Kept {
+ public:
+  explicit Kept(const std::map<std::string, std::string>& texts) : texts_(texts) {}
+
+  std::string block(const std::string& name, const std::string& otherwise = "") {
+    placed_.insert(name);
+    auto it = texts_.find(name);
+    std::string text = it == texts_.end() ? otherwise : it->second;
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return fmt::format("<!-- qeval:keep {} -->\n{}<!-- /qeval:keep -->\n\n", name, text);
   }
-  return fmt::format("# Qwen Model Evaluation Tracker\n\n<!-- qeval:tracker version=1: written by qeval from its store; text between "
-                     "qeval:keep marks is yours and stays -->\n\n## Overview\n\nEvery number below comes from stored answers: `qeval show RUN` reads them, "
-                     "`qeval rescore RUN` scores them again.\n\n**Last Updated:** {}  \n**Engine:** {}  \n**Environment:** {}  \n\n",
-                     updated, engines.empty() ? "*none yet*" : escape_markdown_cell(engines),
-                     devices.empty() ? "*unmeasured*" : escape_markdown_cell(devices));
-}
+  std::string rest() {
+    std::string out;
+    for (const auto& [name, text] : texts_)
+      if (!placed_.contains(name) && !text.empty()) out += block(name);
+    return out.empty() ? "" : "---\n\n## Further Notes\n\n" + out;
+  }
+  bool has(const std::string& name) const { return texts_.contains(name); }
+
+ private:
+  const std::map<std::string, std::string>& texts_;
+  std::set<std::string> placed_;
+};
 
 }  // namespace
 
-std::string render_tracker(const TrackerInput& input, const std::map<std::string, std::string>& kept) {
-  std::string out = header(input);
-  out += keep("overview", kept);
-  out += "---\n\n" + models_section(input);
-  out += "---\n\n" + presets_section(input);
-  out += "---\n\n## Evaluation Results\n\n" + results_sections(input);
-  out += "---\n\n## Comparative Analysis\n\n" + comparison_section(input) + keep("analysis", kept);
-  out += "---\n\n## Upcoming Evaluations\n\n" + upcoming_section(input) + keep("upcoming", kept);
-  out += "---\n\n## Research Questions\n\n" + questions_section(input) + keep("questions", kept);
-  out += "---\n\n## Development Notes\n\n### Known Issues\n\n" + known_issues_section(input);
-  out += "### Optimisation Opportunities\n\n" + opportunities_section(input) + keep("notes", kept);
-  out += "---\n\n## Changelog\n\n" + changelog_section(input) + keep("changelog", kept);
-  if (!input.adopted.empty()) out += "---\n\n## Kept from the earlier document\n\n" + input.adopted + (input.adopted.back() == '\n' ? "" : "\n");
-  return out;
+std::string render_tracker(const TrackerInput& input, const std::map<std::string, std::string>& kept_texts) {
+  Kept kept(kept_texts);
+  std::vector<ModelGroup> groups = model_groups(input);
+  std::vector<const Subject*> subjects = all_subjects(groups);
+  Comparisons comparisons = compare_subjects(subjects);
+  std::string out = overview_section(input) + kept.block("overview");
+  out += "---\n\n" + models_section(input) + "---\n\n" + presets_section(input);
+  out += "---\n\n" + results_section(input, groups) + kept.block("results");
+  out += "---\n\n" + comparison_section(subjects, comparisons) + kept.block("analysis");
+  out += "---\n\n" + upcoming_section(input, groups) + kept.block("upcoming");
+  out += "---\n\n" + questions_section(subjects, comparisons) + kept.block("questions");
+  out += "---\n\n## Development Notes\n\n" + environment_section(input) + known_issues_section(input, subjects) +
+         opportunities_section(subjects) + kept.block("notes");
+  out += "---\n\n" + changelog_section(input) + kept.block("changelog");
+  out += "---\n\n## Future Enhancements\n\n" + kept.block("future");
+  if (!input.adopted.empty() || kept.has("adopted"))
+    out += "---\n\n## Kept From the Earlier Document\n\n" + kept.block("adopted", without_marks(input.adopted));
+  out += kept.rest();
+  return out +
+         "---\n\n*Written by `qeval tracker` and after each run. Change the text between the keep marks; everything "
+         "else is written anew.*\n";
 }
 
 std::string tracker_quality_part(const TrackerInput& input) {
   std::string out;
-  for (const RunView& view : input.runs) out += fmt::format("### {}\n\n{}\n", view.subject(), dataset_table(view));
+  for (const ModelGroup& group : model_groups(input))
+    for (const Subject& s : group.subjects)
+      out += fmt::format("### {}\n\n{}\n{}\n", md(s.label()), dataset_table(s, false), issues_identified(s, false));
   return out;
 }
 

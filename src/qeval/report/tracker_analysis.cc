@@ -7,151 +7,219 @@
 #include "qeval/report/format.h"
 #include "qeval/report/tracker_sections.h"
 #include "qeval/text/table.h"
-#include "qeval/util/clock.h"
 
 namespace qeval {
 namespace {
 
-const TaskSummary* same_question(const RunView& view, const TaskSummary& t) {
-  for (const TaskSummary& other : view.tasks)
-    if (other.task == t.task && other.version == t.version && other.num_fewshot == t.num_fewshot &&
-        other.chat_template == t.chat_template && other.n_docs == t.n_docs)
-      return &other;
-  return nullptr;
-}
+constexpr size_t kMostRows = 40;
 
-std::string move_text(const ScoreMove& move) {
-  return fmt::format("{:+.1f} points, {}", 100 * move.difference, move.significant ? "more than noise" : "within noise");
-}
-
-bool finished(const RunView& v) { return v.run.status == RunStatus::done; }
-
-// The newest finished run of each subject.
-std::vector<const RunView*> newest_by_subject(const TrackerInput& input) {
-  std::map<std::string, const RunView*> newest;
-  for (const RunView& v : input.runs)
-    if (finished(v)) newest[v.subject()] = &v;
-  std::vector<const RunView*> out;
-  for (const auto& [subject, view] : newest) out.push_back(view);
+std::vector<const SubjectRow*> scored_rows(const Subject& s) {
+  std::vector<const SubjectRow*> out;
+  for (const SubjectRow& row : s.rows)
+    if (row.task && row.task->primary() && row.task->primary()->n > 0) out.push_back(&row);
   return out;
+}
+
+bool believed(const SubjectRow& row) { return row.task->flags.empty() && row.task->n_infrastructure == 0; }
+
+std::string row_score(const SubjectRow& row) {
+  const MetricSummary& m = *row.task->primary();
+  return fmt::format("{} {} {}", md(row.title), score_text(m), md(interval_text(m)));
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out;
+}
+
+// What to do about the most frequent reason that is not a wrong answer.
+std::string next_focus(const Subject& s) {
+  const SubjectRow* worst = nullptr;
+  const ClassCount* most = nullptr;
+  for (const SubjectRow* row : scored_rows(s)) {
+    auto it = row->task->classes.find(row->task->primary_filter);
+    if (it == row->task->classes.end()) continue;
+    for (const ClassCount& c : it->second) {
+      bool form = is_format(c.failure_class) || is_infrastructure(c.failure_class) ||
+                  c.failure_class == FailureClass::degenerate;
+      if (!form || c.n == 0 || (most && c.n <= most->n)) continue;
+      most = &c;
+      worst = row;
+    }
+  }
+  if (!most) return "nothing that form or infrastructure broke";
+  return fmt::format("{}: {} of {} answers, {}", md(worst->title), most->n, worst->task->n_docs,
+                     class_text(most->failure_class));
+}
+
+// The configuration with the most believable scores; of equals the first.
+std::string baseline(const std::vector<const Subject*>& subjects) {
+  const Subject* best = nullptr;
+  size_t most = 0;
+  for (const Subject* s : subjects) {
+    auto rows = scored_rows(*s);
+    size_t n = static_cast<size_t>(
+        std::count_if(rows.begin(), rows.end(), [](const SubjectRow* row) { return believed(*row); }));
+    if (best && n <= most) continue;
+    best = s;
+    most = n;
+  }
+  if (!best || scored_rows(*best).empty()) return "";
+  std::vector<std::string> strong, weak;
+  auto rows = scored_rows(*best);
+  std::stable_sort(rows.begin(), rows.end(), [](const SubjectRow* a, const SubjectRow* b) {
+    return a->task->primary()->value > b->task->primary()->value;
+  });
+  for (const SubjectRow* row : rows) {
+    if (!believed(*row))
+      weak.push_back(row_score(*row) + " (suspect)");
+    else if (is_share(*row->task->primary()) && row->task->primary()->low > 0.5)
+      strong.push_back(row_score(*row));
+    else if (is_share(*row->task->primary()) && row->task->primary()->high < 0.5)
+      weak.push_back(row_score(*row));
+  }
+  std::string out = fmt::format("### Performance Baseline ({})\n\n", md(best->label()));
+  out += fmt::format("- ✅ **Strengths** (more than half right, beyond noise): {}\n",
+                     strong.empty() ? "none so far" : joined(strong));
+  out += fmt::format("- ❌ **Weaknesses** (less than half right beyond noise, or suspect): {}\n",
+                     weak.empty() ? "none so far" : joined(weak));
+  if (best->measured)
+    out += fmt::format("- **Speed and memory:** {} generated, process {}, GPU {}\n",
+                       number_or_unmeasured(best->measured->performance.generated_tok_s, "tokens/second"),
+                       gigabytes_or_unmeasured(best->measured->performance.peak_rss_bytes),
+                       gigabytes_or_unmeasured(best->measured->performance.peak_device_bytes));
+  return out + fmt::format("- 🎯 **Next Focus:** {}\n\n", next_focus(*best));
+}
+
+std::string quality_table(const Comparisons& comparisons) {
+  std::vector<const Comparison*> order;
+  for (const Comparison& c : comparisons.moves) order.push_back(&c);
+  std::stable_sort(order.begin(), order.end(), [](const Comparison* x, const Comparison* y) {
+    if (x->move.significant != y->move.significant) return x->move.significant;
+    return x->move.p_value < y->move.p_value;
+  });
+  Table table;
+  table.headers = {"Dataset", "A", "B", "A scores", "B scores", "B against A"};
+  table.aligns = {Align::left, Align::left, Align::left, Align::right, Align::right, Align::left};
+  for (size_t i = 0; i < order.size() && i < kMostRows; ++i) {
+    const Comparison& c = *order[i];
+    const MetricSummary &a = *c.row_a->task->primary(), &b = *c.row_b->task->primary();
+    table.rows.push_back(
+        {c.row_a->title, c.a->label(), c.b->label(), score_text(a), score_text(b), move_text(c.move, a)});
+  }
+  std::string out =
+      "### Quality, Same Questions\n\nSame task, version, shots, template and data. Paired on common docs where the "
+      "answers are stored (exact McNemar, or "
+      "sign-flip), else unpaired; \"more than noise\" after Holm's correction over the whole table at 5 %.\n\n";
+  out += table.rows.empty() ? "No two configurations answered the same questions.\n" : table.markdown();
+  if (order.size() > kMostRows)
+    out +=
+        fmt::format("\n{} more comparisons, all less clear than these: `qeval compare`.\n", order.size() - kMostRows);
+  return out + "\n";
+}
+
+std::string speed_table(const std::vector<const Subject*>& subjects) {
+  Table table;
+  table.headers = {"Configuration", "Ran on", "Generated tokens/s", "All tokens/s", "Process memory", "GPU memory"};
+  table.aligns = {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right};
+  auto number = [](const std::optional<double>& value) { return value ? fmt::format("{:.1f}", *value) : "–"; };
+  auto memory = [](const std::optional<int64_t>& bytes) { return bytes ? gigabytes_or_unmeasured(bytes) : "–"; };
+  for (const Subject* s : subjects) {
+    if (!s->measured) continue;
+    const RunPerformance& p = s->measured->performance;
+    table.rows.push_back({s->label(), s->measured->device, number(p.generated_tok_s), number(p.total_tok_s),
+                          memory(p.peak_rss_bytes), memory(p.peak_device_bytes)});
+  }
+  if (table.rows.empty()) return "";
+  return "### Speed and Memory\n\nComparable only on the same device, engine and tasks; – is unmeasured.\n\n" +
+         table.markdown() + "\n";
+}
+
+std::string move_line(const Comparison& c) {
+  const MetricSummary &a = *c.row_a->task->primary(), &b = *c.row_b->task->primary();
+  return fmt::format("- {}: {} {} → {} {}: {}\n", md(c.row_a->title), md(c.a->label()), score_text(a), md(c.b->label()),
+                     score_text(b), md(move_text(c.move, a)));
+}
+
+std::string size_impact(const Comparisons& comparisons) {
+  std::string out;
+  for (Comparison c : comparisons.moves) {
+    double a = c.a->newest->weights.params_b, b = c.b->newest->weights.params_b;
+    bool sizes = a > 0 && b > 0 && std::abs(a - b) > 0.1 * std::max(a, b);
+    if (!sizes || c.a->newest->run.preset != c.b->newest->run.preset) continue;
+    if (a > b) {
+      std::swap(c.a, c.b);
+      std::swap(c.row_a, c.row_b);
+      std::swap(c.move.n_only_a, c.move.n_only_b);
+      c.move.difference = -c.move.difference;
+    }
+    out += move_line(c);
+  }
+  return out.empty() ? "- How does quality scale with size? Not answerable yet: it takes two sizes on the same "
+                       "questions under one preset.\n"
+                     : out;
+}
+
+std::string preset_impact(const std::vector<const Subject*>& subjects, const Comparisons& comparisons) {
+  std::string out;
+  for (const Comparison& c : comparisons.moves)
+    if (c.a->newest->model_key() == c.b->newest->model_key() && c.a->newest->engine_name == c.b->newest->engine_name)
+      out += move_line(c);
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    for (size_t j = i + 1; j < subjects.size(); ++j) {
+      const Subject &a = *subjects[i], &b = *subjects[j];
+      bool same = a.newest->model_key() == b.newest->model_key() && a.measured && b.measured &&
+                  a.measured->device == b.measured->device && a.newest->engine_name == b.newest->engine_name;
+      if (!same || !a.measured->performance.generated_tok_s || !b.measured->performance.generated_tok_s ||
+          *a.measured->performance.generated_tok_s <= 0)
+        continue;
+      out += fmt::format("- Speed of {}: {} generates {:.2f} times as many tokens per second as {}.\n",
+                         md(a.newest->model_label()), md(b.newest->run.preset),
+                         *b.measured->performance.generated_tok_s / *a.measured->performance.generated_tok_s,
+                         md(a.newest->run.preset));
+    }
+  }
+  return out.empty() ? "- Which preset fits which task? Not answerable yet: it takes one model under two presets.\n"
+                     : out;
+}
+
+std::string task_specific(const std::vector<const Subject*>& subjects) {
+  std::string out;
+  for (const Subject* s : subjects) {
+    for (const SubjectRow* row : scored_rows(*s)) {
+      const ClassCount* most = most_frequent_failure(*row->task);
+      if (!most) continue;
+      out += fmt::format("- Why is {} of {} not higher? Most often: {} ({} of {}).\n", md(row->title), md(s->label()),
+                         class_text(most->failure_class), most->n, row->task->n_docs);
+    }
+  }
+  return out.empty() ? "- No finished run answers one yet.\n" : out;
 }
 
 }  // namespace
 
-std::optional<ScoreMove> score_move(const TaskSummary& before, const TaskSummary& after) {
-  const MetricSummary *a = before.primary(), *b = after.primary();
-  if (!a || !b || !std::isfinite(a->value) || !std::isfinite(b->value) || a->n == 0 || b->n == 0) return std::nullopt;
-  auto variance = [](const MetricSummary& m) {
-    if (std::isfinite(m.stderr_value) && m.stderr_value > 0) return m.stderr_value * m.stderr_value;
-    // A score of 0 or 1 has no spread of its own: the interval's half width stands in.
-    double half = (m.high - m.low) / 2 / 1.96;
-    return std::isfinite(half) ? half * half : 0.0;
-  };
-  ScoreMove move;
-  move.difference = b->value - a->value;
-  move.significant = std::abs(move.difference) > 1.96 * std::sqrt(variance(*a) + variance(*b));
-  return move;
-}
-
-std::string comparison_section(const TrackerInput& input) {
-  auto views = newest_by_subject(input);
-  if (views.size() < 2) return "One configuration so far: nothing to compare.\n\n";
-  Table table;
-  table.headers = {"Task", "A", "B", "A score", "B score", "B − A"};
-  for (size_t i = 0; i < views.size(); ++i) {
-    for (size_t j = i + 1; j < views.size(); ++j) {
-      for (const TaskSummary& a : views[i]->tasks) {
-        const TaskSummary* b = same_question(*views[j], a);
-        if (!b) continue;
-        auto move = score_move(a, *b);
-        if (!move) continue;
-        table.rows.push_back({a.title, views[i]->subject(), views[j]->subject(), score_text(*a.primary()), score_text(*b->primary()), move_text(*move)});
-      }
-    }
-  }
-  if (table.rows.empty()) return "No two configurations answered the same questions (task, version, shots, template, number of docs).\n\n";
-  return "Same task, version, shots, template and number of docs; unpaired at 95 %, from summaries.\n\n" + table.markdown() + "\n";
-}
-
-std::string questions_section(const TrackerInput& input) {
-  std::string out;
-  std::map<std::string, std::pair<double, int>> by_category;
-  for (const RunView* v : newest_by_subject(input))
-    for (const TaskSummary& t : v->tasks)
-      if (const MetricSummary* m = t.primary(); m && m->is_proportion) {
-        by_category[t.category].first += m->value;
-        by_category[t.category].second += 1;
-      }
-  for (const auto& [category, sum] : by_category)
-    out += fmt::format("- **{}**: {} on average over {} score{}.\n", escape_markdown_cell(category), percent(sum.first / sum.second), sum.second, sum.second == 1 ? "" : "s");
-  for (const RunView* v : newest_by_subject(input)) {
-    for (const TaskSummary& t : v->tasks) {
-      const ClassCount* c = most_frequent_failure(t);
-      if (c && c->n > 0 && t.n_docs > 0)
-        out += fmt::format("- Why is {} of {} not higher? Most often {} ({} of {}).\n", escape_markdown_cell(t.title),
-                           escape_markdown_cell(v->weights_name()), to_string(c->failure_class), c->n, t.n_docs);
-    }
-  }
-  return (out.empty() ? "No finished run answers one yet.\n" : out) + "\n";
-}
-
-std::string known_issues_section(const TrackerInput& input) {
-  std::string out;
-  for (const RunView* v : newest_by_subject(input)) {
-    for (const TaskSummary& t : v->tasks)
-      for (const Flag& f : t.flags)
-        out += fmt::format("- {} · {}: {}: {}{}\n", escape_markdown_cell(v->subject()), escape_markdown_cell(t.title), f.kind,
-                           escape_markdown_cell(f.reason), f.cause.empty() ? "" : "; likely cause: " + escape_markdown_cell(f.cause));
-    if (!v->weights.verified) out += fmt::format("- {}: the weights are declared, not verified.\n", escape_markdown_cell(v->subject()));
-  }
-  return (out.empty() ? "None known.\n" : out) + "\n";
-}
-
-std::string opportunities_section(const TrackerInput& input) {
-  std::string out;
-  for (const RunView* v : newest_by_subject(input)) {
-    const RunPerformance& p = v->performance;
-    if (p.n_prompt_tokens > 0 && p.n_cached_tokens * 5 > p.n_prompt_tokens)
-      out += fmt::format("- {}: {} of the prompt tokens were shared; fixed few-shot examples share most.\n", escape_markdown_cell(v->subject()),
-                         percent(static_cast<double>(p.n_cached_tokens) / static_cast<double>(p.n_prompt_tokens), 0));
-    for (const TaskSummary& t : v->tasks) {
-      const ClassCount* c = most_frequent_failure(t);
-      if (c && c->failure_class == FailureClass::truncated && c->n * 10 > t.n_docs)
-        out += fmt::format("- {}: {} of {} answers of {} were cut by the token limit: raise it with --gen-kwargs max_gen_toks=N.\n",
-                           escape_markdown_cell(v->subject()), c->n, t.n_docs, escape_markdown_cell(t.title));
-    }
-  }
-  return (out.empty() ? "None that the numbers show.\n" : out) + "\n";
-}
-
-std::string changelog_section(const TrackerInput& input) {
-  std::string out;
-  for (size_t i = input.runs.size(); i-- > 0;) {
-    const RunView& v = input.runs[i];
-    out += fmt::format("### Run {} · {} · {}\n\n", v.run.id, utc_iso(v.run.ended_ms ? v.run.ended_ms : v.run.started_ms).substr(0, 10), escape_markdown_cell(v.subject()));
-    for (const TaskSummary& t : v.tasks) {
-      const MetricSummary* m = t.primary();
-      if (!m) continue;
-      std::string moved = "first time";
-      for (size_t j = i; j-- > 0;) {
-        if (input.runs[j].subject() != v.subject()) continue;
-        const TaskSummary* before = same_question(input.runs[j], t);
-        if (!before) continue;
-        if (auto move = score_move(*before, t)) moved = fmt::format("{} since run {}", move_text(*move), input.runs[j].run.id);
-        break;
-      }
-      out += fmt::format("- {}: {} {} (n = {}): {}\n", escape_markdown_cell(t.title), score_text(*m), interval_text(*m), m->n, moved);
-    }
+std::string comparison_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons) {
+  std::string out = "## Comparative Analysis\n\n";
+  std::string base = baseline(subjects);
+  out += base.empty() ? "No scores yet.\n\n" : base;
+  if (subjects.size() < 2) return out + "One configuration so far: there is nothing to compare it with.\n\n";
+  out += quality_table(comparisons);
+  if (!comparisons.not_compared.empty()) {
+    out += "**Not compared, because the question was another one:**\n\n";
+    for (size_t i = 0; i < comparisons.not_compared.size() && i < kMostRows; ++i)
+      out += "- " + comparisons.not_compared[i] + "\n";
+    if (comparisons.not_compared.size() > kMostRows)
+      out += fmt::format("- … and {} more\n", comparisons.not_compared.size() - kMostRows);
     out += "\n";
   }
-  if (input.imported.is_object()) {
-    std::string when = json_string(input.imported, "last_updated", "unknown date");
-    out += fmt::format("### First tracker · {} (imported, unverified)\n\n", escape_markdown_cell(when));
-    for (const Json& s : input.imported["scores"])
-      out += fmt::format("- {}: {} (n = {})\n", escape_markdown_cell(json_string(s, "dataset")), percent(json_number(s, "value")), json_int(s, "samples"));
-    out += "\n";
-  }
-  return out.empty() ? "No run yet.\n\n" : out;
+  return out + speed_table(subjects);
+}
+
+std::string questions_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons) {
+  return "## Research Questions\n\nAnswered as far as the stored runs allow.\n\n### **Model Size Impact**\n\n" +
+         size_impact(comparisons) + "\n### **Configuration Optimization**\n\n" + preset_impact(subjects, comparisons) +
+         "\n### **Task-Specific Performance**\n\n" + task_specific(subjects) + "\n";
 }
 
 }  // namespace qeval

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "qeval/report/tracker.h"
 #include "qeval/util/file.h"
@@ -9,41 +11,96 @@ namespace qeval {
 namespace {
 
 constexpr std::string_view kMark = "<!-- qeval:tracker";
-constexpr std::string_view kKeepBegin = "<!-- qeval:keep ";
+constexpr std::string_view kKeepBegin = "<!-- qeval:keep ", kKeepBeginEnd = " -->";
 constexpr std::string_view kKeepEnd = "<!-- /qeval:keep -->";
+constexpr int kMarkWithin = 20;  // lines from the top
+
+// Takes a line off the front, its line break included.
+std::string_view take_line(std::string_view& text) {
+  size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(end);
+  return line;
+}
+
+std::string_view trimmed(std::string_view line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ' || line.back() == '\t'))
+    line.remove_suffix(1);
+  return line;
+}
+
+bool is_mark_name(std::string_view name) {
+  auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), fits);
+}
 
 }  // namespace
 
-bool is_own_tracker(const std::string& text) { return text.find(kMark) != std::string::npos; }
+bool is_own_tracker(const std::string& text) {
+  std::string_view rest = text;
+  for (int i = 0; i < kMarkWithin && !rest.empty(); ++i)
+    if (take_line(rest).starts_with(kMark)) return true;
+  return false;
+}
 
-std::map<std::string, std::string> kept_texts(const std::string& text) {
+Result<std::map<std::string, std::string>> kept_texts(const std::string& text) {
   std::map<std::string, std::string> kept;
-  size_t at = 0;
-  while ((at = text.find(kKeepBegin, at)) != std::string::npos) {
-    size_t name_end = text.find(" -->", at);
-    size_t end = text.find(kKeepEnd, at);
-    if (name_end == std::string::npos || end == std::string::npos || name_end > end) break;
-    std::string name = text.substr(at + kKeepBegin.size(), name_end - at - kKeepBegin.size());
-    size_t begin = name_end + 4;
-    if (begin < end && text[begin] == '\n') ++begin;
-    kept[name] = text.substr(begin, end - begin);
-    at = end + kKeepEnd.size();
+  std::string_view rest = text;
+  std::string open;
+  int number = 0, opened = 0;
+  while (!rest.empty()) {
+    std::string_view line = take_line(rest), bare = trimmed(line);
+    ++number;
+    if (!open.empty()) {
+      if (bare == kKeepEnd)
+        open.clear();
+      else
+        kept[open] += line;
+    } else if (bare.starts_with(kKeepBegin)) {
+      std::string_view name = bare.substr(kKeepBegin.size());
+      if (name.ends_with(kKeepBeginEnd)) name.remove_suffix(kKeepBeginEnd.size());
+      if (!is_mark_name(name))
+        return bad_input(fmt::format("line {}: a mark \"<!-- qeval:keep NAME -->\" was expected", number));
+      open = name;
+      opened = number;
+      kept[open];
+    } else if (bare == kKeepEnd) {
+      return bad_input(fmt::format("line {}: this keep mark closes nothing", number));
+    }
   }
+  if (!open.empty())
+    return bad_input(fmt::format("line {}: the text \"{}\" has no line \"{}\" after it", opened, open, kKeepEnd));
   return kept;
 }
 
-Status check_tracker_writable(const std::string& path) {
-  if (!file_exists(path)) return {};
+namespace {
+
+// Of the document that is there now; empty where there is none.
+Result<std::map<std::string, std::string>> kept_in_file(const std::string& path) {
+  if (!file_exists(path)) return std::map<std::string, std::string>();
   QEVAL_TRY(std::string text, read_file(path));
-  if (text.empty() || is_own_tracker(text)) return {};
-  return bad_input(fmt::format("{}: was not written by qeval and is left as it is; name another file with --tracker FILE, "
-                               "or keep its text under a heading with `qeval tracker --adopt`", path));
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return std::map<std::string, std::string>();
+  if (!is_own_tracker(text))
+    return bad_input(
+        fmt::format("{}: was not written by qeval and is left as it is. Name another file with --tracker FILE, or "
+                    "keep its whole text under a heading with: qeval tracker --adopt --tracker {}",
+                    path, path));
+  auto kept = kept_texts(text);
+  if (!kept) return fail(kept.error().in(path + ": is left as it is"));
+  return kept;
+}
+
+}  // namespace
+
+Status check_tracker_writable(const std::string& path) {
+  QEVAL_CHECK(kept_in_file(path));
+  return {};
 }
 
 Status update_tracker_file(const std::string& path, const TrackerInput& input) {
-  QEVAL_CHECK(check_tracker_writable(path));
-  std::map<std::string, std::string> kept;
-  if (auto text = read_file(path)) kept = kept_texts(*text);
+  QEVAL_TRY(auto kept, kept_in_file(path));
   std::string document = render_tracker(input, kept);
   if (auto text = read_file(path); text && *text == document) return {};
   return write_file_atomic(path, document);
@@ -52,6 +109,7 @@ Status update_tracker_file(const std::string& path, const TrackerInput& input) {
 Result<TrackerInput> tracker_input(const Store& store) {
   TrackerInput input;
   QEVAL_TRY(input.runs, load_views(store));
+  QEVAL_CHECK(load_items(store, input.runs));
   QEVAL_TRY(auto imported, store.text("tracker_import"));
   if (imported) {
     QEVAL_TRY(input.imported, parse_json(*imported));

@@ -1,70 +1,148 @@
-#include <fmt/format.h>
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string_view>
 
 #include "qeval/report/tracker.h"
-#include "qeval/text/regex.h"
 #include "qeval/text/unicode.h"
+#include "qeval/util/hash.h"
 
 namespace qeval {
 namespace {
 
-std::string plain(std::string cell) {
+constexpr size_t kMostFacts = 200;
+
+std::string plain(std::string_view cell) {
   std::string out;
   for (char c : cell)
     if (c != '*' && c != '`') out += c;
-  return py_strip(out);
+  return py_strip(valid_utf8(out));
 }
 
-std::vector<std::string> cells(const std::string& line) {
+std::vector<std::string> cells_of(std::string_view line) {
   std::vector<std::string> out;
-  size_t start = 1;
-  while (start < line.size()) {
-    size_t bar = line.find('|', start);
-    if (bar == std::string::npos) break;
-    out.push_back(plain(line.substr(start, bar - start)));
-    start = bar + 1;
+  line.remove_prefix(1);
+  while (!line.empty()) {
+    size_t bar = line.find('|');
+    if (bar == std::string_view::npos) break;
+    out.push_back(plain(line.substr(0, bar)));
+    line.remove_prefix(bar + 1);
   }
   return out;
 }
 
-// Which heading of the document a line stands under.
-struct Place { std::string section, model, preset; };
-
-void read_row(const std::vector<std::string>& row, const Place& place, const Regex& share, Json& out) {
-  if (row.size() >= 4 && row[1].find('/') == std::string::npos && place.section.find("Evaluation Results") != std::string::npos) {
-    auto match = share.search(row[3]);
-    if (!match || !*match) return;
-    double value = std::atof((*match)->groups[1].value_or("0").c_str()) / 100;
-    out["scores"].push_back({{"model", place.model}, {"preset", place.preset}, {"dataset", row[0]}, {"task_type", row[1]},
-                             {"samples", std::atoi(row[2].c_str())}, {"value", value}, {"notes", row.size() > 5 ? row[5] : ""}});
-  } else if (row.size() >= 8 && row[2].find('/') != std::string::npos) {
-    out["models"].push_back({{"id", row[0]}, {"name", row[1]}, {"hf_id", row[2]}, {"size", row[3]}});
-  }
+// The first number in the text.
+std::optional<double> first_number(const std::string& text) {
+  size_t at = text.find_first_of("0123456789");
+  if (at == std::string::npos) return std::nullopt;
+  double value = 0;
+  auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), value);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
 }
+
+class Reader {
+ public:
+  Json read(std::string_view text) {
+    while (!text.empty()) {
+      size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+      std::string_view line = text.substr(0, end);
+      text.remove_prefix(end);
+      while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+      read_line(line);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void read_line(std::string_view line) {
+    if (line.starts_with("```")) fenced_ = !fenced_;
+    if (fenced_) return;
+    if (line.starts_with("#")) return heading(line);
+    if (line.starts_with("|")) return row(cells_of(line));
+    columns_.clear();
+    fact(line);
+  }
+
+  void heading(std::string_view line) {
+    size_t depth = line.find_first_not_of('#');
+    if (depth == std::string_view::npos || depth > 5) return;
+    std::string title = plain(line.substr(depth));
+    columns_.clear();
+    if (depth == 2) section_ = title;
+    if (depth <= 3) model_ = depth == 3 ? title : "";
+    if (depth <= 4) preset_ = depth == 4 ? title : "";
+    if (depth <= 5) part_ = depth == 5 ? title : "";
+  }
+
+  // Columns are found by their titles, so that an order of their own does no harm.
+  void row(const std::vector<std::string>& cells) {
+    if (columns_.empty()) {
+      for (size_t i = 0; i < cells.size(); ++i) columns_[py_lower(cells[i])] = i;
+      return;
+    }
+    bool rule = std::all_of(cells.begin(), cells.end(),
+                            [](const std::string& c) { return c.find_first_not_of("-: ") == std::string::npos; });
+    if (rule) return;
+    auto cell = [&](const char* name) {
+      auto it = columns_.find(name);
+      return it != columns_.end() && it->second < cells.size() ? cells[it->second] : "";
+    };
+    if (columns_.contains("dataset") && columns_.contains("score")) {
+      auto value = first_number(cell("score"));
+      if (!value) return;
+      out_["scores"].push_back(
+          {{"model", model_},
+           {"preset", preset_},
+           {"dataset", cell("dataset")},
+           {"task_type", cell("task type")},
+           {"samples", static_cast<int64_t>(std::clamp(first_number(cell("samples")).value_or(0), 0.0, 1e12))},
+           {"value", *value / 100},
+           {"status", cell("status")},
+           {"notes", cell("notes")}});
+    } else if (columns_.contains("model id")) {
+      out_["models"].push_back({{"id", cell("model id")},
+                                {"name", cell("model name")},
+                                {"hf_id", cell("huggingface id")},
+                                {"size", cell("size")},
+                                {"status", cell("status")}});
+    }
+  }
+
+  // "- **Name:** value"
+  void fact(std::string_view line) {
+    size_t open = line.find("**"), close = line.find(":**");
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open + 2 ||
+        out_["facts"].size() >= kMostFacts)
+      return;
+    if (line.substr(0, open).find_first_not_of(" -") != std::string_view::npos) return;
+    std::string name = plain(line.substr(open + 2, close - open - 2)), value = plain(line.substr(close + 3));
+    out_["facts"].push_back({{"section", section_},
+                             {"model", model_},
+                             {"preset", preset_},
+                             {"part", part_},
+                             {"name", name},
+                             {"value", value}});
+    if (model_.empty() && name == "Last Updated") out_["last_updated"] = value;
+    if (model_.empty() && name == "Framework Version") out_["framework"] = value;
+    if (model_.empty() && name == "GPU Environment") out_["gpu"] = value;
+  }
+
+  Json out_ = {{"last_updated", ""},      {"framework", ""},         {"gpu", ""},
+               {"models", Json::array()}, {"scores", Json::array()}, {"facts", Json::array()}};
+  bool fenced_ = false;
+  std::string section_, model_, preset_, part_;
+  std::map<std::string, size_t> columns_;
+};
 
 }  // namespace
 
 Result<Json> import_tracker_v1(const std::string& text) {
-  QEVAL_TRY(Regex share, Regex::compile(R"(([0-9]+(?:\.[0-9]+)?)\s*%)"));
-  QEVAL_TRY(Regex field, Regex::compile(R"(^\s*-?\s*\*\*([^*:]+):\*\*\s*(.+?)\s*$)"));
-  Json out = {{"models", Json::array()}, {"scores", Json::array()}, {"facts", Json::array()}};
-  Place place;
-  size_t start = 0;
-  while (start < text.size()) {
-    size_t end = std::min(text.find('\n', start), text.size());
-    std::string line = text.substr(start, end - start);
-    start = end + 1;
-    if (line.rfind("## ", 0) == 0) place = {line.substr(3), "", ""};
-    else if (line.rfind("### ", 0) == 0) place.model = plain(line.substr(4)), place.preset = "";
-    else if (line.rfind("#### ", 0) == 0) place.preset = plain(line.substr(5));
-    else if (line.rfind("|", 0) == 0) read_row(cells(line), place, share, out);
-    else if (auto match = field.search(line); match && *match && out["facts"].size() < 200) {
-      out["facts"].push_back({{"section", place.section}, {"model", place.model}, {"preset", place.preset},
-                              {"name", *(*match)->groups[1]}, {"value", plain(*(*match)->groups[2])}});
-    }
-  }
-  if (out["scores"].empty()) return bad_input("no score rows of a first tracker (| Dataset | Task Type | Samples | Score | …) were found");
-  for (const Json& fact : out["facts"])
-    if (json_string(fact, "name") == "Last Updated") out["last_updated"] = fact["value"];
+  Json out = Reader().read(text);
+  if (out["scores"].empty())
+    return bad_input("no table of scores (| Dataset | Task Type | Samples | Score | …) was found in it");
+  out["verified"] = false;
+  out["source_sha256"] = sha256_hex(text);
   return out;
 }
 

@@ -22,7 +22,7 @@ constexpr std::array<Setting, 10> kSettings = {{{"apples", "baskets", "pears"},
                                                 {"beads", "jars", "buttons"},
                                                 {"books", "crates", "magazines"},
                                                 {"tulips", "trays", "roses"}}};
-constexpr std::array<int, 6> kSteps = {0, 1, 2, 3, 4, 6};         // by level
+constexpr std::array<int, 6> kSteps = {0, 1, 2, 3, 4, 6};           // by level
 constexpr std::array<int, 6> kLargest = {0, 10, 20, 50, 100, 200};  // numbers that the story adds or takes
 
 struct Story {
@@ -78,18 +78,24 @@ void share(Story& s, PyRandom& random) {
     if (s.value % d == 0 && s.value / d >= 2) divisors.push_back(d);
   if (divisors.empty()) return gain(s, random);
   int parts = random.choice(divisors);
-  s.add(fmt::format("{} puts all the {} into {} equal piles, keeps one pile and sells the others.", s.name, s.setting.items, parts));
+  s.add(fmt::format("{} puts all the {} into {} equal piles, keeps one pile and sells the others.", s.name,
+                    s.setting.items, parts));
   s.work(s.value, '/', parts, s.value / parts);
   s.value /= parts;
 }
 
 void step(Story& s, PyRandom& random, int level) {
   switch (between(random, 0, level == 1 ? 1 : level == 2 ? 2 : 4)) {
-    case 0: return gain(s, random);
-    case 1: return give(s, random);
-    case 2: return packs(s, random);
-    case 3: return multiply(s, random);
-    default: return share(s, random);
+    case 0:
+      return gain(s, random);
+    case 1:
+      return give(s, random);
+    case 2:
+      return packs(s, random);
+    case 3:
+      return multiply(s, random);
+    default:
+      return share(s, random);
   }
 }
 
@@ -108,7 +114,8 @@ Json make_arithmetic(PyRandom& random, int level) {
   int distraction = level >= 4 ? between(random, 1, n_steps - 1) : -1;
   for (int i = 0; i < n_steps; ++i) {
     step(s, random, level);
-    if (i == distraction) s.add(fmt::format("{} also has {} {}.", s.name, between(random, 2, s.largest), s.setting.other));
+    if (i == distraction)
+      s.add(fmt::format("{} also has {} {}.", s.name, between(random, 2, s.largest), s.setting.other));
   }
   std::string question = fmt::format("How many {} does {} have now?", s.setting.items, s.name);
   if (level >= 3 && coin(random)) {
@@ -119,7 +126,9 @@ Json make_arithmetic(PyRandom& random, int level) {
     s.value = 2 * s.value + more;
     question = fmt::format("How many {} do {} and {} have together?", s.setting.items, s.name, names[1]);
   }
-  return {{"level", level}, {"question", s.text + " " + question}, {"answer", fmt::format("{}\n#### {}", s.solution, s.value)}};
+  return {{"level", level},
+          {"question", s.text + " " + question},
+          {"answer", fmt::format("{}\n#### {}", s.solution, s.value)}};
 }
 
 }  // namespace qeval::synth

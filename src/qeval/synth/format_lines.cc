@@ -12,15 +12,21 @@ struct Named {
   const char* text;
   const char* name;
 };
-constexpr std::array<Named, 6> kSeparators = {{{";", "semicolons"}, {"|", "vertical bars"}, {"/", "slashes"},
-                                               {"-", "hyphens"}, {":", "colons"}, {"+", "plus signs"}}};
+constexpr std::array<Named, 6> kSeparators = {{{";", "semicolons"},
+                                               {"|", "vertical bars"},
+                                               {"/", "slashes"},
+                                               {"-", "hyphens"},
+                                               {":", "colons"},
+                                               {"+", "plus signs"}}};
 struct Brackets {
   const char *open, *close, *name;
 };
-constexpr std::array<Brackets, 4> kBrackets = {{{"[", "]", "square brackets"}, {"(", ")", "round brackets"},
-                                                {"<", ">", "angle brackets"}, {"{", "}", "curly brackets"}}};
-constexpr std::array<const char*, 12> kMonths = {"January", "February", "March", "April", "May", "June",
-                                                 "July", "August", "September", "October", "November", "December"};
+constexpr std::array<Brackets, 4> kBrackets = {{{"[", "]", "square brackets"},
+                                                {"(", ")", "round brackets"},
+                                                {"<", ">", "angle brackets"},
+                                                {"{", "}", "curly brackets"}}};
+constexpr std::array<const char*, 12> kMonths = {"January", "February", "March",     "April",   "May",      "June",
+                                                 "July",    "August",   "September", "October", "November", "December"};
 
 std::string joined(const std::vector<std::string>& parts, const std::string& separator) {
   std::string out;
@@ -40,7 +46,8 @@ Json line(const char* kind, int level, const std::string& instruction, const std
 
 Json numbers(PyRandom& random, int level) {
   std::vector<int> values;
-  for (size_t i : random.sample(static_cast<size_t>(90 * level), static_cast<size_t>(level + 2))) values.push_back(static_cast<int>(i) + 2);
+  for (size_t i : random.sample(static_cast<size_t>(90 * level), static_cast<size_t>(level + 2)))
+    values.push_back(static_cast<int>(i) + 2);
   const Named& separator = kSeparators[random.randbelow(kSeparators.size())];
   std::vector<std::string> shown;
   for (int v : values) shown.push_back(std::to_string(v));
@@ -92,14 +99,28 @@ Json words_line(PyRandom& random, int level) {
 Json date(PyRandom& random, int level) {
   int year = between(random, 1950, 2049), month = between(random, 1, 12), day = between(random, 1, 28);
   std::string written = fmt::format("{} {} {}", day, kMonths[static_cast<size_t>(month - 1)], year);
-  if (level <= 1) return line("date", level, fmt::format("Write the date {} in the form YYYY-MM-DD.", written), fmt::format("{}-{:02}-{:02}", year, month, day));
-  if (level == 2) return line("date", level, fmt::format("Write the date {} in the form DD/MM/YYYY.", written), fmt::format("{:02}/{:02}/{}", day, month, year));
-  if (level == 3) return line("date", level, fmt::format("Write the date {} in the form MM.DD.YY.", written), fmt::format("{:02}.{:02}.{:02}", month, day, year % 100));
+  if (level <= 1)
+    return line("date", level, fmt::format("Write the date {} in the form YYYY-MM-DD.", written),
+                fmt::format("{}-{:02}-{:02}", year, month, day));
+  if (level == 2)
+    return line("date", level, fmt::format("Write the date {} in the form DD/MM/YYYY.", written),
+                fmt::format("{:02}/{:02}/{}", day, month, year));
+  if (level == 3)
+    return line("date", level, fmt::format("Write the date {} in the form MM.DD.YY.", written),
+                fmt::format("{:02}.{:02}.{:02}", month, day, year % 100));
   int hour = between(random, 13, 23), minute = between(random, 0, 59);
   std::string time = fmt::format("{}:{:02} p.m.", hour - 12, minute);
-  if (level == 4) return line("date", level, fmt::format("Write {} on {} in the form YYYYMMDDThhmm with a 24-hour clock.", time, written), fmt::format("{}{:02}{:02}T{:02}{:02}", year, month, day, hour, minute));
-  return line("date", level, fmt::format("Write {} on {} in the form hh:mm_DD-MMM-YYYY with a 24-hour clock and the month as three capital letters.", time, written),
-              fmt::format("{:02}:{:02}_{:02}-{}-{}", hour, minute, day, upper(std::string(kMonths[static_cast<size_t>(month - 1)]).substr(0, 3)), year));
+  if (level == 4)
+    return line("date", level,
+                fmt::format("Write {} on {} in the form YYYYMMDDThhmm with a 24-hour clock.", time, written),
+                fmt::format("{}{:02}{:02}T{:02}{:02}", year, month, day, hour, minute));
+  return line(
+      "date", level,
+      fmt::format(
+          "Write {} on {} in the form hh:mm_DD-MMM-YYYY with a 24-hour clock and the month as three capital letters.",
+          time, written),
+      fmt::format("{:02}:{:02}_{:02}-{}-{}", hour, minute, day,
+                  upper(std::string(kMonths[static_cast<size_t>(month - 1)]).substr(0, 3)), year));
 }
 
 Json json_object(PyRandom& random, int level) {
@@ -122,18 +143,25 @@ Json json_object(PyRandom& random, int level) {
   }
   std::string last = facts.back();
   facts.pop_back();
-  return line("json", level, fmt::format("Write a JSON object on one line, without any spaces, with these keys in this order: {} and {}.", joined(facts, ", "), last),
-              "{" + joined(fields, ",") + "}");
+  return line(
+      "json", level,
+      fmt::format("Write a JSON object on one line, without any spaces, with these keys in this order: {} and {}.",
+                  joined(facts, ", "), last),
+      "{" + joined(fields, ",") + "}");
 }
 
 }  // namespace
 
 Json make_format(PyRandom& random, int level) {
   switch (between(random, 0, 3)) {
-    case 0: return numbers(random, level);
-    case 1: return words_line(random, level);
-    case 2: return date(random, level);
-    default: return json_object(random, level);
+    case 0:
+      return numbers(random, level);
+    case 1:
+      return words_line(random, level);
+    case 2:
+      return date(random, level);
+    default:
+      return json_object(random, level);
   }
 }
 

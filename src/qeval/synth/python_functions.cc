@@ -31,11 +31,16 @@ namespace {
 
 PythonFunction make_function(PyRandom& random, int level) {
   switch (level) {
-    case 1: return numbers_function(random);
-    case 2: return lists_function(random);
-    case 3: return strings_function(random);
-    case 4: return grouping_function(random);
-    default: return dynamic_function(random);
+    case 1:
+      return numbers_function(random);
+    case 2:
+      return lists_function(random);
+    case 3:
+      return strings_function(random);
+    case 4:
+      return grouping_function(random);
+    default:
+      return dynamic_function(random);
   }
 }
 
@@ -46,11 +51,14 @@ Json make_python(PyRandom& random, int level) {
   // Where both examples give the same, a constant might pass the tests.
   while (f.cases[0].second == f.cases[1].second) f = make_function(random, level);
   std::string prompt = fmt::format("def {}({}):\n    \"\"\"{}\n", f.name, f.parameters, f.purpose);
-  for (size_t i = 0; i < 2; ++i) prompt += fmt::format("    >>> {}({})\n    {}\n", f.name, f.cases[i].first, f.cases[i].second);
+  for (size_t i = 0; i < 2; ++i)
+    prompt += fmt::format("    >>> {}({})\n    {}\n", f.name, f.cases[i].first, f.cases[i].second);
   prompt += "    \"\"\"\n";
   std::string test = "def check(candidate):\n";
-  for (const auto& [arguments, value] : f.cases) test += fmt::format("    assert candidate({}) == {}\n", arguments, value);
-  return {{"level", level}, {"prompt", prompt}, {"canonical_solution", f.body}, {"test", test}, {"entry_point", f.name}};
+  for (const auto& [arguments, value] : f.cases)
+    test += fmt::format("    assert candidate({}) == {}\n", arguments, value);
+  return {
+      {"level", level}, {"prompt", prompt}, {"canonical_solution", f.body}, {"test", test}, {"entry_point", f.name}};
 }
 
 }  // namespace qeval::synth

@@ -96,7 +96,8 @@ const std::vector<SynthGenerator>& synth_generators() {
 
 Result<std::vector<Json>> generate(const std::string& name, int level, int64_t n, uint64_t seed) {
   if (!is_known(name)) return bad_input(fmt::format("generator: {} was expected, not '{}'", known_names(), name));
-  if (level < 0 || level > 5) return bad_input(fmt::format("level: 1 to 5, or 0 for all in turn, was expected, not {}", level));
+  if (level < 0 || level > 5)
+    return bad_input(fmt::format("level: 1 to 5, or 0 for all in turn, was expected, not {}", level));
   if (n < 1 || n > kMaxDocs) return bad_input(fmt::format("n: 1 to {} was expected, not {}", kMaxDocs, n));
   std::vector<Stream> streams;
   for (int l = level == 0 ? 1 : level; l <= (level == 0 ? 5 : level); ++l) streams.emplace_back(name, l, seed);
@@ -104,7 +105,8 @@ Result<std::vector<Json>> generate(const std::string& name, int level, int64_t n
   for (int64_t i = 0; i < n; ++i) {
     std::optional<Json> made = streams[static_cast<size_t>(i) % streams.size()].next();
     if (!made)
-      return bad_input(fmt::format("n: {} has no {} different questions at level {}: it ran out after {}", name, n, level, i));
+      return bad_input(
+          fmt::format("n: {} has no {} different questions at level {}: it ran out after {}", name, n, level, i));
     const char* id = name == "python" ? "task_id" : "id";
     Json doc = Json::object();
     doc[id] = name == "python" ? Json(fmt::format("Synthetic/{}", i)) : Json(i);

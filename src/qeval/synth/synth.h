@@ -14,7 +14,8 @@ namespace qeval {
 // larger `n`, and no two questions of one call are the same.
 //
 //   arithmetic  {id, level, question, answer}: a story of several steps; `answer` is worked out and ends "#### N"
-//   choice      {id, level, kind, question, choices {text, label}, answerKey, distractors}: four options; each wrong one
+//   choice      {id, level, kind, question, choices {text, label}, answerKey, distractors}: four options; each wrong
+//   one
 //               is a known mistake, named in `distractors` ("" for the right one); the right position is balanced
 //   python      {task_id, level, prompt, canonical_solution, test, entry_point}: HumanEval's fields
 //   format      {id, level, kind, instruction, target}: one exact line

@@ -51,7 +51,9 @@ TEST_P(EachGenerator, GoldIsRight) {
   auto input = std::filesystem::temp_directory_path() / fmt::format("qeval_synth_{}_{}", GetParam(), getpid());
   ASSERT_TRUE(write_file_atomic(input.string(), text).has_value());
   std::string output = input.string() + ".out";
-  int rc = std::system(fmt::format("python3 {}/tests/golden/solve_synthetic.py {} < {} > {} 2>&1", QEVAL_SOURCE_DIR, GetParam(), input.string(), output).c_str());
+  int rc = std::system(fmt::format("python3 {}/tests/golden/solve_synthetic.py {} < {} > {} 2>&1", QEVAL_SOURCE_DIR,
+                                   GetParam(), input.string(), output)
+                           .c_str());
   EXPECT_EQ(rc, 0) << read_file(output).value_or("");
   std::filesystem::remove(input);
   std::filesystem::remove(output);
