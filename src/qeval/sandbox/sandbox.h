@@ -41,14 +41,18 @@ struct ProgramRun {
 class Sandbox {
  public:
   virtual ~Sandbox() = default;
-  virtual std::string backend() const = 0;   // "namespaces+seccomp+rlimits", "landlock+…", "UNSAFE"; recorded with scores
-  // `program`: candidate and tests in one module, compiled and run as __main__.
+  // "namespaces+seccomp+rlimits", "landlock+seccomp+rlimits" (either with ", end of tests by nonce alone" where the
+  // kernel hides where a process waits), "UNSAFE"; recorded with scores.
+  virtual std::string backend() const = 0;
+  // `program`: candidate and tests in one module, UTF-8 (invalid bytes become U+FFFD). Runs to its end as the module
+  // "program", not as __main__: blocks under `if __name__ == "__main__":` do not run, as in the reference's harness.
+  // Blocks; the wall limit stretches, up to four times, by the time that the machine did not give to the program.
   virtual ProgramRun run(const std::string& program, const SandboxLimits& limits) = 0;
 };
 
 struct SandboxOptions {
   bool allow_unsafe = false;     // --unsafe-code: without any back end run bare, with rlimits only
-  std::string force_backend;     // "" = best that the probe finds; for tests
+  std::string force_backend;     // "" = best that the probe finds; namespaces, namespaces-once, landlock, unsafe
   std::string python;            // "" = find the real interpreter (no pyenv shim)
   int n_workers = 2;
 };
