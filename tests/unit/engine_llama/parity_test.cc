@@ -120,6 +120,29 @@ TEST_F(Parity, ArcChallenge) { check_choices("arc_challenge", 60); }
 TEST_F(Parity, Hellaswag) { check_choices("hellaswag", 60); }
 TEST_F(Parity, ArcChallengeChatTemplate) { check_choices("arc_challenge_chat_template", 60); }
 
+// The prompts that lm-eval rendered, taken apart into messages and rendered again by us.
+TEST_F(Parity, RendersChatPromptsToTheByte) {
+  int n = 0;
+  for (const char* name : {"arc_challenge_chat_template", "gsm8k_chat"}) {
+    for (const Json& line : samples(name, 100000)) {
+      const std::string expected = arg(line, 0, "arg_0");
+      const std::string start = "<|im_start|>", end = "<|im_end|>\n";
+      ChatPrompt chat;
+      for (size_t at = expected.find(start); at != std::string::npos; at = expected.find(start, at + 1)) {
+        const size_t newline = expected.find('\n', at), close = expected.find(end, at);
+        if (close == std::string::npos) break;
+        chat.messages.push_back({expected.substr(at + start.size(), newline - at - start.size()),
+                                 expected.substr(newline + 1, close - newline - 1), nullptr});
+      }
+      EXPECT_EQ(engine_->render(chat)->text, expected);
+      chat.messages.erase(chat.messages.begin());  // the template puts its default system message back
+      EXPECT_EQ(engine_->render(chat)->text, expected);
+      ++n;
+    }
+  }
+  std::printf("[parity] %d chat prompts rendered alike\n", n);
+}
+
 // The distance between the two best tokens after prompt + text: small where two implementations may part.
 double top_two_gap(Engine& engine, const std::string& prompt, const std::string& ours, const std::string& theirs) {
   size_t same = 0;
