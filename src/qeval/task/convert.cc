@@ -36,7 +36,8 @@ Result<Json> mmlu_row(const Json& row, size_t index, const std::string& subject)
   Json out = Json::object();
   out["question"] = json_string(row, "question");
   out["subject"] = subject;
-  out["choices"] = Json::array({row["A"], row["B"], row["C"], row["D"]});
+  out["choices"] = Json::array();
+  for (const char* option : {"A", "B", "C", "D"}) out["choices"].push_back(json_string(row, option));
   out["answer"] = letter[0] - 'A';
   return out;
 }

@@ -79,7 +79,7 @@ Result<Json> hellaswag_doc(size_t index, Json doc) {
   if (label.is_number_integer()) gold = label.get<int64_t>();
   else if (label.is_string() && label.get<std::string>().size() == 1) gold = label.get<std::string>()[0] - '0';
   if (gold < 0 || gold >= static_cast<int64_t>(choices.size()))
-    return bad_input(fmt::format("doc {}: the label {} is no index of its {} endings", index, label.dump(), choices.size()));
+    return bad_input(fmt::format("doc {}: the label {} is no index of its {} endings", index, dump_json(label), choices.size()));
   doc["query"] = hellaswag_text(json_string(doc, "activity_label") + ": " + context);
   doc["choices"] = std::move(choices);
   doc["gold"] = gold;

@@ -63,7 +63,7 @@ Result<std::vector<Json>> rows_service(const DatasetSpec& dataset, const std::st
     if (page["rows"].empty() && static_cast<int64_t>(rows.size()) < total) return fail(ErrorKind::unavailable, fmt::format("{}: an empty page", url));
     for (Json& entry : page["rows"]) {
       if (entry.contains("truncated_cells") && !entry["truncated_cells"].empty())
-        return bad_input(fmt::format("{}: row {} is cut by the service: {} is too long", url, json_int(entry, "row_idx"), entry["truncated_cells"].dump()));
+        return bad_input(fmt::format("{}: row {} is cut by the service: {} is too long", url, json_int(entry, "row_idx"), dump_json(entry["truncated_cells"])));
       if (!entry.contains("row") || !entry["row"].is_object()) return bad_input(fmt::format("{}: not an answer of the row service", url));
       rows.push_back(std::move(entry["row"]));
     }

@@ -191,7 +191,7 @@ TaskListing listing_of(const Entry& entry) {
   out.title = json_string(metadata, "title", json_string(config, "task_alias", json_string(config, "group_alias", entry.name)));
   out.category = json_string(metadata, "category");
   Json version = value_at(metadata, "version");
-  out.version = version.is_string() ? version.get<std::string>() : version.is_null() ? "0" : version.dump();
+  out.version = version.is_string() ? version.get<std::string>() : version.is_null() ? "0" : dump_json(version);
   if (entry.kind == Kind::task) out.output_type = json_string(config, "output_type", "generate_until");
   if (out.description.empty()) out.description = json_string(metadata, "description");
   if (entry.kind == Kind::group)

@@ -75,7 +75,7 @@ class Reader {
     bool whole = value.is_number_integer() || (std::fabs(real) < 9e15 && real == std::floor(real));
     int64_t n = whole ? value.get<int64_t>() : 0;
     if (!whole || n < least || n > most)
-      return fail(wrong(key, fmt::format("{} to {} was expected, not {}", least, most, value.dump())));
+      return fail(wrong(key, fmt::format("{} to {} was expected, not {}", least, most, dump_json(value).substr(0, 80))));
     return n;
   }
   Result<bool> boolean(const std::string& key, bool fallback) const {

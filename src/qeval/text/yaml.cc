@@ -4,6 +4,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cmath>
@@ -15,6 +16,8 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "qeval/text/unicode.h"
 
 namespace qeval {
 namespace {
@@ -485,6 +488,12 @@ tl::unexpected<Error> fault(const std::string& file, const YAML::Mark& mark, con
 Result<Json> parse_yaml(std::string_view text, const std::string& file) {
   if (text.size() > kMaxBytes) return bad_input(fmt::format("{}: larger than {} MiB", file, kMaxBytes >> 20));
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  // As PyYAML; and the marks of yaml-cpp count what it replaces, so that they would not fit the text.
+  if (std::string valid = valid_utf8(text); valid != text || text.find('\0') != std::string_view::npos) {
+    size_t at = std::min(text.find('\0'), static_cast<size_t>(std::mismatch(text.begin(), text.end(), valid.begin(), valid.end()).first - text.begin()));
+    auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+    return bad_input(fmt::format("{}:{}: not UTF-8 text", file, line));
+  }
   Builder builder(text);
   try {
     std::istringstream stream{std::string(text)};

@@ -63,6 +63,7 @@ TEST(Yaml, ErrorsNameThePlace) {
       {"a: *nowhere\n", "t.yaml:1:"},
       {"x: 1\nx:\t- a\n\tb: c\n", "t.yaml:"},
       {"a:\n  <<: 3\n", "<< takes a mapping"},
+      {"a: 1\nb: \xff\n", "t.yaml:2: not UTF-8 text"},
   };
   for (auto& f : faults) {
     auto got = parse_yaml(f.yaml, "t.yaml");
