@@ -47,7 +47,7 @@ qeval_library(cli DEPS runner report registry store task engine scorer sandbox s
 file(GLOB_RECURSE shipped CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/tasks/* ${CMAKE_SOURCE_DIR}/presets/* ${CMAKE_SOURCE_DIR}/models/*
   ${CMAKE_SOURCE_DIR}/suites/* ${CMAKE_SOURCE_DIR}/reference/*)
-list(FILTER shipped INCLUDE REGEX "(\\.ya?ml|\\.jsonl?|\\.txt|\\.py)$|/_[^/]*$")
+list(FILTER shipped INCLUDE REGEX "(\\.ya?ml|\\.jsonl?|\\.csv|\\.txt|\\.py)$|/_[^/]*$")
 set(embedded ${CMAKE_BINARY_DIR}/embedded_assets.cc)
 set(depends "")
 foreach(file ${shipped})

@@ -75,10 +75,10 @@ class BadInput(QevalTest):
         self.assertIn("data pull", outcome.err)
 
     def test_template_error_names_the_doc(self):
-        self.write("tasks/d.jsonl", '{"a": "x", "b": "y"}\n{"b": "y"}\n')
+        self.write("tasks/d.jsonl", '{"i": 0, "b": "y"}\n{"i": 3, "b": "y"}\n')
         outcome = self.expect(3, *self.task(
             "task: mine\ndataset_path: json\ndataset_kwargs:\n  data_files: {test: d.jsonl}\ntest_split: test\n"
-            'output_type: generate_until\ndoc_to_text: "{{a}}"\ndoc_to_target: "{{b}}"\n'))
+            'output_type: generate_until\ndoc_to_text: "{{ [1][i] }}"\ndoc_to_target: "{{b}}"\n'))
         self.assertIn("doc 1", outcome.err)
         self.assertIn("mine", outcome.err)
 
