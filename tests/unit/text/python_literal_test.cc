@@ -10,7 +10,9 @@ namespace qeval {
 namespace {
 
 TEST(PythonLiteral, FloatsPrintAsPythonPrintsThem) {
-  for (const Json& c : load_cases("strings.json")["floats"]) {
+  Json file = load_cases("strings.json");
+  ASSERT_GT(file["floats"].size(), 20u);
+  for (const Json& c : file["floats"]) {
     std::string hex = c[0];
     EXPECT_EQ(python_float_repr(std::strtod(hex.c_str(), nullptr)), c[1].get<std::string>()) << hex;
   }
@@ -18,7 +20,9 @@ TEST(PythonLiteral, FloatsPrintAsPythonPrintsThem) {
 }
 
 TEST(PythonLiteral, ValuesPrintAsPythonPrintsThem) {
-  for (const Json& c : load_cases("strings.json")["values"]) EXPECT_EQ(python_repr(c[0]), c[1].get<std::string>());
+  Json file = load_cases("strings.json");
+  ASSERT_GT(file["values"].size(), 10u);
+  for (const Json& c : file["values"]) EXPECT_EQ(python_repr(c[0]), c[1].get<std::string>());
   EXPECT_EQ(python_str("it's"), "it's");
   EXPECT_EQ(python_str(Json::array({"it's"})), "[\"it's\"]");
 }
