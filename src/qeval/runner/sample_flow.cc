@@ -149,10 +149,8 @@ Status SampleFlow::open_sample(TaskState& task, size_t index) {
   return ask(open, keys);
 }
 
-bool SampleFlow::own(const StoredResponse& stored) const { return stored.decoded_in == run_; }
-
 Status SampleFlow::ask(const SamplePtr& open, const std::vector<std::string>& keys) {
-  QEVAL_TRY(auto stored, services_.store->find_responses(keys));
+  QEVAL_TRY(auto stored, services_.store->find_responses(keys, run_));
   const std::string& task_name = open->task->task->spec().name;
   for (size_t i = 0; i < keys.size(); ++i) {
     RequestRef ref{task_name, open->sample.doc_id, static_cast<int>(i)};

@@ -41,7 +41,6 @@ class SampleFlow {
   std::string key_of(const Request& request) const;
   void report(bool now);
   bool stop_requested() const { return services_.stop && services_.stop->load(); }
-  bool own(const StoredResponse& stored) const;
 
   const RunPlan& plan_;
   const RunServices& services_;
