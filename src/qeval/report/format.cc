@@ -46,6 +46,15 @@ std::string status_text(const TaskSummary& t) {
   return t.flags.empty() && t.n_infrastructure == 0 ? "✅ Tested" : "⚠️ Suspect";
 }
 
+std::string doubt_text(const TaskSummary& t) {
+  for (const Flag& f : t.flags)
+    if (f.kind != "infrastructure") return f.kind + ": " + (f.cause.empty() ? f.reason : f.cause);
+  const MetricSummary* m = t.primary();
+  if (m && m->n_infrastructure > 0) return bounds_text(*m);
+  for (const Flag& f : t.flags) return f.kind + ": " + (f.cause.empty() ? f.reason : f.cause);
+  return "";
+}
+
 std::string number_or_unmeasured(const std::optional<double>& value, const char* unit, int digits) {
   return value && std::isfinite(*value) ? fmt::format("{:.{}f} {}", *value, digits, unit) : "*unmeasured*";
 }

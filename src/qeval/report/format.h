@@ -19,7 +19,11 @@ std::string bounds_text(const MetricSummary& m);
 std::string status_text(const TaskSummary& t);
 std::string number_or_unmeasured(const std::optional<double>& value, const char* unit, int digits = 2);
 std::string gigabytes_or_unmeasured(const std::optional<int64_t>& bytes);  // 10^9 bytes
-std::string class_text(FailureClass c);                                    // "cut by the token limit"
+// Why the score is not to be believed as it stands, in one line: "suspect: " and its likely cause, or what was not
+// scored.
+// "" where nothing is wrong.
+std::string doubt_text(const TaskSummary& t);
+std::string class_text(FailureClass c);                         // "cut by the token limit"
 const ClassCount* most_frequent_failure(const TaskSummary& t);  // of the primary filter; null where all are right
 bool is_share(const MetricSummary& m);                          // shown in percent
 

@@ -127,10 +127,15 @@ Json sample_line(const SampleRecord& s, const Score& score) {
 Status write_samples(const Store& store, RunId run, const std::string& task, const std::string& path) {
   std::ofstream out(path, std::ios::binary);
   if (!out) return fail(ErrorKind::environment, fmt::format("{}: cannot be written", path));
-  QEVAL_CHECK(store.for_each_sample(run, task, [&](SampleRecord&& s) {
-    for (const Score& score : s.scores) out << dump_json(sample_line(s, score)) << "\n";
-    return static_cast<bool>(out);
-  }));
+  // All docs of one filter, then those of the next, as lm-eval; a pass for each, so that no more than a sample is held.
+  size_t n_filters = 1;
+  for (size_t filter = 0; filter < n_filters; ++filter) {
+    QEVAL_CHECK(store.for_each_sample(run, task, [&](SampleRecord&& s) {
+      n_filters = std::max(n_filters, s.scores.size());
+      if (filter < s.scores.size()) out << dump_json(sample_line(s, s.scores[filter])) << "\n";
+      return static_cast<bool>(out);
+    }));
+  }
   out.flush();
   if (!out) return fail(ErrorKind::environment, fmt::format("{}: writing failed (disk full?)", path));
   return {};

@@ -42,8 +42,8 @@ std::string remarks(const TaskSummary& t, bool colours) {
   if (const MetricSummary* m = t.primary(); m && m->n_infrastructure > 0)
     out += fmt::format("  {} {}: {}\n", paint("!", kRed, colours), name, bounds_text(*m));
   for (const Flag& f : t.flags) {
-    out += fmt::format("  {} {}: {}: {}", paint("!", kYellow, colours), name, paint(f.kind, kYellow, colours),
-                       printable(f.reason));
+    out += fmt::format("  {} {}: {}: {}", paint("!", kYellow, colours), name,
+                       paint(printable(f.kind), kYellow, colours), printable(f.reason));
     out += f.cause.empty() ? "\n" : fmt::format("\n      likely cause: {}\n", printable(f.cause));
   }
   if (t.published)

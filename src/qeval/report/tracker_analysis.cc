@@ -27,6 +27,12 @@ std::string row_score(const SubjectRow& row) {
   return fmt::format("{} {} {}", md(row.title), score_text(m), md(interval_text(m)));
 }
 
+// A doubtful score says so wherever it is shown.
+std::string doubts(const Comparison& c) {
+  std::string a = doubt_text(*c.row_a->task), b = doubt_text(*c.row_b->task);
+  return (a.empty() ? "" : "; A is " + a) + (b.empty() ? "" : "; B is " + b);
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
@@ -73,7 +79,7 @@ std::string baseline(const std::vector<const Subject*>& subjects) {
   });
   for (const SubjectRow* row : rows) {
     if (!believed(*row))
-      weak.push_back(row_score(*row) + " (suspect)");
+      weak.push_back(row_score(*row) + " (" + md(doubt_text(*row->task)) + ")");
     else if (is_share(*row->task->primary()) && row->task->primary()->low > 0.5)
       strong.push_back(row_score(*row));
     else if (is_share(*row->task->primary()) && row->task->primary()->high < 0.5)
@@ -106,7 +112,7 @@ std::string quality_table(const Comparisons& comparisons) {
     const Comparison& c = *order[i];
     const MetricSummary &a = *c.row_a->task->primary(), &b = *c.row_b->task->primary();
     table.rows.push_back(
-        {c.row_a->title, c.a->label(), c.b->label(), score_text(a), score_text(b), move_text(c.move, a)});
+        {c.row_a->title, c.a->label(), c.b->label(), score_text(a), score_text(b), move_text(c.move, a) + doubts(c)});
   }
   std::string out =
       "### Quality, Same Questions\n\nSame task, version, shots, template and data. Paired on common docs where the "
@@ -139,7 +145,7 @@ std::string speed_table(const std::vector<const Subject*>& subjects) {
 std::string move_line(const Comparison& c) {
   const MetricSummary &a = *c.row_a->task->primary(), &b = *c.row_b->task->primary();
   return fmt::format("- {}: {} {} → {} {}: {}\n", md(c.row_a->title), md(c.a->label()), score_text(a), md(c.b->label()),
-                     score_text(b), md(move_text(c.move, a)));
+                     score_text(b), md(move_text(c.move, a) + doubts(c)));
 }
 
 std::string size_impact(const Comparisons& comparisons) {
@@ -184,15 +190,33 @@ std::string preset_impact(const std::vector<const Subject*>& subjects, const Com
                      : out;
 }
 
+// What form or infrastructure broke; wrong answers alone are the score itself.
+std::string why_not_higher(const Subject& s) {
+  std::string out;
+  for (const SubjectRow* row : scored_rows(s)) {
+    const ClassCount* most = most_frequent_failure(*row->task);
+    if (!most || most->failure_class == FailureClass::wrong_answer) continue;
+    out += fmt::format("- Why is {} of {} not higher? Most often: {} ({} of {}).\n", md(row->title), md(s.label()),
+                       class_text(most->failure_class), most->n, row->task->n_docs);
+  }
+  return out;
+}
+
 std::string task_specific(const std::vector<const Subject*>& subjects) {
   std::string out;
   for (const Subject* s : subjects) {
-    for (const SubjectRow* row : scored_rows(*s)) {
-      const ClassCount* most = most_frequent_failure(*row->task);
-      if (!most) continue;
-      out += fmt::format("- Why is {} of {} not higher? Most often: {} ({} of {}).\n", md(row->title), md(s->label()),
-                         class_text(most->failure_class), most->n, row->task->n_docs);
+    std::vector<const SubjectRow*> rows;
+    for (const SubjectRow* row : scored_rows(*s))
+      if (believed(*row) && is_share(*row->task->primary())) rows.push_back(row);
+    auto by_value = [](const SubjectRow* a, const SubjectRow* b) {
+      return a->task->primary()->value < b->task->primary()->value;
+    };
+    if (rows.size() > 1) {
+      auto [low, high] = std::minmax_element(rows.begin(), rows.end(), by_value);
+      out +=
+          fmt::format("- What is {} best and worst at? {}; {}.\n", md(s->label()), row_score(**high), row_score(**low));
     }
+    out += why_not_higher(*s);
   }
   return out.empty() ? "- No finished run answers one yet.\n" : out;
 }

@@ -69,8 +69,10 @@ std::string run_entry(const TrackerInput& input, size_t run) {
   settle(family);
   for (const Entry& e : entries) {
     const MetricSummary& m = *e.task->primary();
+    std::string doubt = doubt_text(*e.task);
+    if (!doubt.empty()) doubt = "; " + doubt;
     out += fmt::format("- {} {}: {} {} (n = {}): {}\n", sign_of(e), md(row_title(*e.task)), score_text(m),
-                       md(interval_text(m)), m.n, md(moved_text(v, e)));
+                       md(interval_text(m)), m.n, md(moved_text(v, e) + doubt));
   }
   if (entries.empty()) out += "- ❌ ended before anything was scored\n";
   if (v.run.status == RunStatus::interrupted) out += "- ⏳ interrupted: the same command goes on\n";

@@ -54,6 +54,11 @@ Result<std::map<std::string, std::string>> kept_texts(const std::string& text) {
     std::string_view line = take_line(rest), bare = trimmed(line);
     ++number;
     if (!open.empty()) {
+      // A text that began and did not end would take what qeval wrote after it for its own.
+      if (bare.starts_with(kKeepBegin))
+        return bad_input(
+            fmt::format("line {}: a keep mark inside the text \"{}\", which began in line {} and has not ended", number,
+                        open, opened));
       if (bare == kKeepEnd)
         open.clear();
       else

@@ -109,7 +109,7 @@ std::string models_section(const TrackerInput& input) {
   }
   std::string out =
       "## Available Qwen Models\n\n" + table.markdown() + "\nSizes of registry rows are those of the BF16 weights.";
-  if (hidden > 0) out += fmt::format(" {} more models of lower priority have not run: `qeval models`.", hidden);
+  if (hidden > 0) out += fmt::format(" Not shown: {} of lower priority that have not run (`qeval models`).", hidden);
   out += "\n\n";
   if (!notes.empty()) out += "**Ids that mislead:**\n\n" + notes + "\n";
   return out;
