@@ -78,7 +78,7 @@ class Puller {
       if (done.error().kind == ErrorKind::interrupted) return done;
       reasons += "\n  " + done.error().message;
     }
-    return fail(ErrorKind::unavailable, fmt::format("{}: no source gave {}:{}", dataset_.name, file.path, reasons));
+    return fail(ErrorKind::unavailable, fmt::format("no source gave {}:{}", file.path, reasons));
   }
 
  private:
