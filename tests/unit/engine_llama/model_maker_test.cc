@@ -28,7 +28,7 @@ TEST_P(ModelMaker, LoadsAndReportsItsShape) {
   ASSERT_TRUE(engine);
   EXPECT_EQ(engine->info().max_model_len, 2048);
   EXPECT_TRUE(engine->info().can.loglikelihood);
-  EXPECT_EQ(engine->info().settings["type_k"], "f16");
+  EXPECT_EQ(engine->info().settings["type_k"], "f32");  // F32 weights: attention in F32
 }
 INSTANTIATE_TEST_SUITE_P(Architectures, ModelMaker, testing::Values("qwen2", "qwen3", "qwen3moe", "qwen35"));
 

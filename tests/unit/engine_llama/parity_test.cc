@@ -49,8 +49,6 @@ class Parity : public testing::Test {
     options.model_path = path;
     options.preset.max_model_len = 8192;
     options.preset.max_num_seqs = 16;
-    if (const std::string type = environment("QEVAL_TEST_KV_TYPE"); !type.empty())
-      options.preset.llama = {{"type_k", type}, {"type_v", type}};
     auto loaded = load_llama_engine(options);
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
     engine_ = std::move(*loaded);
@@ -99,7 +97,7 @@ void Parity::check_choices(const std::string& name, size_t n_docs) {
     auto agree = [&](const std::vector<double>& a, const std::vector<double>& b) {
       if (best(a) == best(b)) return true;
       const double gap = b[static_cast<size_t>(best(b))] - b[static_cast<size_t>(best(a))];
-      EXPECT_LT(gap, 0.06) << name << " doc " << d;
+      EXPECT_LT(gap, 0.01) << name << " doc " << d;
       return false;
     };
     n_acc_equal += agree(ours, theirs);
@@ -112,8 +110,9 @@ void Parity::check_choices(const std::string& name, size_t n_docs) {
               name.c_str(), docs.size(), median, max, n_acc_equal, n_norm_equal, n_greedy_different,
               static_cast<long long>(answers.stats.n_decoded_tokens), static_cast<long long>(answers.stats.n_batches),
               answers.stats.busy_s);
-  EXPECT_LT(median, 0.01);
-  EXPECT_LT(max, 0.06);
+  // The bounds promised to users are 0.01 and 0.06; with attention in F32 far less is left.
+  EXPECT_LT(median, 0.001);
+  EXPECT_LT(max, 0.01);
 }
 
 TEST_F(Parity, ArcChallenge) { check_choices("arc_challenge", 60); }
@@ -143,21 +142,23 @@ TEST_F(Parity, RendersChatPromptsToTheByte) {
   std::printf("[parity] %d chat prompts rendered alike\n", n);
 }
 
-// The distance between the two best tokens after prompt + text: small where two implementations may part.
-double top_two_gap(Engine& engine, const std::string& prompt, const std::string& ours, const std::string& theirs) {
+// How much more likely the model finds its own next token than the other's where two answers part: small at a near-tie.
+double gap_at_fork(Engine& engine, const std::string& prompt, std::string ours, std::string theirs) {
+  // One may end where the other goes on.
+  ours += "<|im_end|>";
+  theirs += "<|im_end|>";
   size_t same = 0;
   while (same < ours.size() && same < theirs.size() && ours[same] == theirs[same]) ++same;
-  // Score both ways to go on, from the start of the answer: the tokens up to the fork are the same, so the difference
-  // of the two prefixes' log-likelihoods is that of the fork.
+  // The text up to and with the first token that differs: the shortest cut whose tokens begin the whole answer's.
   auto cut = [&](const std::string& text) {
-    size_t end = same + 1;
-    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) ++end;
-    while (end < text.size() && std::isalnum(static_cast<unsigned char>(text[end]))) ++end;
-    return text.substr(0, std::min(end, text.size()));
+    const std::vector<TokenId> whole = engine.tokenize(prompt + text, true, true).value();
+    for (size_t end = same + 1; end < text.size(); ++end) {
+      const std::vector<TokenId> part = engine.tokenize(prompt + text.substr(0, end), true, true).value();
+      if (part.size() <= whole.size() && std::equal(part.begin(), part.end(), whole.begin())) return text.substr(0, end);
+    }
+    return text;
   };
-  if (same >= ours.size() || same >= theirs.size()) return 0;
-  std::vector<Request> requests = {score_request(1, prompt, cut(ours)), score_request(2, prompt, cut(theirs))};
-  Answers answers = ask(engine, requests);
+  const Answers answers = ask(engine, {score_request(1, prompt, cut(ours)), score_request(2, prompt, cut(theirs))});
   return std::abs(answers.by_id.at(1).logprob_nats - answers.by_id.at(2).logprob_nats);
 }
 
@@ -181,7 +182,7 @@ void Parity::check_generations(const std::string& name, size_t n_docs, double ne
       ++n_equal;
       continue;
     }
-    const double gap = top_two_gap(*engine_, arg(docs[d], 0, "arg_0"), response.text, expected);
+    const double gap = gap_at_fork(*engine_, arg(docs[d], 0, "arg_0"), response.text, expected);
     std::printf("[parity] %s doc %zu parts from lm-eval: finish %s, gap %.4f\n", name.c_str(), d,
                 to_string(response.finish), gap);
     EXPECT_LT(gap, near_tie) << name << " doc " << d << "\nours:   " << response.text << "\ntheirs: " << expected;

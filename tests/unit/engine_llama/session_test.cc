@@ -43,8 +43,7 @@ class EverySession : public testing::TestWithParam<const char*> {
     Preset preset;
     preset.max_num_seqs = max_num_seqs;
     preset.max_model_len = 1024;
-    // Flash attention computes in F16: without it, what is left is the order of sums.
-    preset.llama = {{"n_ubatch", n_ubatch}, {"type_k", "f32"}, {"type_v", "f32"}, {"flash_attn", "off"}};
+    preset.llama = {{"n_ubatch", n_ubatch}};
     return load_synthetic(synthetic_model(GetParam()), preset);
   }
 };

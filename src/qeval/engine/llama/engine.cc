@@ -47,8 +47,8 @@ int64_t available_memory_bytes() {
   return static_cast<int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
-Result<ggml_type> cache_type(const Json& settings, const std::string& key) {
-  const std::string name = json_string(settings, key, "f16");
+Result<ggml_type> cache_type(const Json& settings, const std::string& key, const char* fallback) {
+  const std::string name = json_string(settings, key, fallback);
   for (ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_1,
                          GGML_TYPE_Q5_0, GGML_TYPE_Q5_1, GGML_TYPE_IQ4_NL})
     if (name == ggml_type_name(type)) return type;
@@ -56,8 +56,8 @@ Result<ggml_type> cache_type(const Json& settings, const std::string& key) {
                                key, name));
 }
 
-Result<llama_flash_attn_type> flash_attention(const Json& settings) {
-  if (!settings.is_object() || !settings.contains("flash_attn")) return LLAMA_FLASH_ATTN_TYPE_AUTO;
+Result<llama_flash_attn_type> flash_attention(const Json& settings, llama_flash_attn_type fallback) {
+  if (!settings.is_object() || !settings.contains("flash_attn")) return fallback;
   const Json& value = settings["flash_attn"];
   const std::string text = value.is_boolean() ? (value.get<bool>() ? "on" : "off") : value.is_string() ? value.get<std::string>() : "";
   if (text == "auto") return LLAMA_FLASH_ATTN_TYPE_AUTO;
@@ -111,9 +111,14 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : 512));
   if (context.n_ubatch < 1 || context.n_threads < 1)
     return bad_input("preset: llama.n_ubatch and llama.n_threads must be at least 1");
-  QEVAL_TRY(context.type_k, cache_type(llama, "type_k"));
-  QEVAL_TRY(context.type_v, cache_type(llama, "type_v"));
-  QEVAL_TRY(context.flash_attn, flash_attention(llama));
+  // Whoever runs F32 weights wants reference numbers: attention in F32 then too, which flash attention cannot do.
+  const bool reference = info_.weights.quantization == "F32";
+  QEVAL_TRY(context.type_k, cache_type(llama, "type_k", reference ? "f32" : "f16"));
+  QEVAL_TRY(context.type_v, cache_type(llama, "type_v", reference ? "f32" : "f16"));
+  QEVAL_TRY(context.flash_attn,
+            flash_attention(llama, reference ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO));
+  if (context.flash_attn == LLAMA_FLASH_ATTN_TYPE_DISABLED && ggml_is_quantized(context.type_v))
+    return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
   const int64_t row_bytes = int64_t{4} * model_->n_vocab();
   context.max_rows = static_cast<int>(std::clamp<int64_t>(kRowBudgetBytes / row_bytes, 32, std::max(32, context.n_ubatch)));
