@@ -59,7 +59,7 @@ TEST_F(Resolver, ARowIsDownloadedOnceAndThenNeedsNoHub) {
 TEST_F(Resolver, SplitFilesComeWholeAndHashAsOne) {
   auto model = resolve("hf:org/tiny-GGUF:F16");
   ASSERT_TRUE(model) << model.error().message;
-  auto parts = gguf_parts(model->gguf_path);
+  auto parts = weights_files(model->gguf_path);
   ASSERT_TRUE(parts) << parts.error().message;
   EXPECT_EQ(parts->size(), 2U);
   std::string joined;
