@@ -23,8 +23,6 @@
 namespace qeval {
 namespace {
 
-std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
-
 Result<EnginePlan> plan_fake(const EngineRequest& request, Preset preset) {
   QEVAL_TRY(FakeOptions options, load_fake_script(request.fake_script));
   EnginePlan plan;
@@ -39,16 +37,20 @@ Result<EnginePlan> plan_fake(const EngineRequest& request, Preset preset) {
 }
 
 #ifdef QEVAL_WITH_LLAMA
+std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
 Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   QEVAL_TRY(auto models, all_models());
-  QEVAL_TRY(ResolvedModel model, resolve_model(request.model, models, [](const std::string& file, int64_t done, int64_t total) {
-    console().progress(fmt::format("downloading {}: {} of {}", file, megabytes(done), total < 0 ? "?" : megabytes(total)));
-    return true;
-  }));
+  QEVAL_TRY(ResolvedModel model,
+            resolve_model(request.model, models, [](const std::string& file, int64_t done, int64_t total) {
+              console().progress(
+                  fmt::format("downloading {}: {} of {}", file, megabytes(done), total < 0 ? "?" : megabytes(total)));
+              return true;
+            }));
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(model.gguf_path));
   QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, user_cache_dir() + "/hashes.json", false, [](double share) {
-    console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
-  }));
+              console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
+            }));
   console().progress_done();
   weights.verified = true;
   weights.source = model.source;
@@ -64,7 +66,8 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   plan.hf_id = model.hf_id;
   plan.spec = model.spec;
   plan.notes = preset_notes(preset, "llama");
-  if (plan.spec && !plan.spec->identity_note.empty()) plan.notes.push_back(fmt::format("{}: {}", plan.spec->id, plan.spec->identity_note));
+  if (plan.spec && !plan.spec->identity_note.empty())
+    plan.notes.push_back(fmt::format("{}: {}", plan.spec->id, plan.spec->identity_note));
   plan.is_instruct = plan.spec ? plan.spec->kind != "base" : !weights.chat_template_hash.empty();
   plan.options = {{"yarn_factor", request.yarn_factor}, {"threads", request.n_threads}};
   plan.preset = preset;

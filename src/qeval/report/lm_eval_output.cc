@@ -37,6 +37,15 @@ std::string safe_name(const std::string& name) {
   return dots ? "_" + out : out;
 }
 
+// 2026-11-26T00-10-00.123000: Python's isoformat() in UTC, as lm-eval names its files. Below a second, so that runs
+// that end in the same one do not overwrite each other.
+std::string file_time(int64_t utc_ms) {
+  std::string iso = utc_iso(utc_ms);
+  std::replace(iso.begin(), iso.end(), ':', '-');
+  if (iso.ends_with('Z')) iso.pop_back();
+  return fmt::format("{}.{:06}", iso, utc_ms % 1000 * 1000);
+}
+
 // lm-eval writes its versions as numbers.
 Json version_number(const std::string& version) {
   char* end = nullptr;
@@ -233,10 +242,7 @@ Result<std::vector<std::string>> write_lm_eval_output(const Store& store, RunId 
   if (!record) return bad_input(fmt::format("{}: there is no run {}", store.path(), run));
   QEVAL_TRY(auto tasks, store.tasks(run));
   RunView view = view_of(*record, tasks);
-  std::string iso = utc_iso(view.when_ms());
-  for (char& c : iso)
-    if (c == ':') c = '-';
-  if (!iso.empty() && iso.back() == 'Z') iso.pop_back();
+  std::string iso = file_time(view.when_ms());
   std::string base = fmt::format("{}/{}", folder, safe_name(view.weights_name()));
   QEVAL_CHECK(make_directories(base));
   std::vector<std::string> files{fmt::format("{}/results_{}.json", base, iso)};

@@ -11,7 +11,7 @@
 namespace qeval {
 namespace {
 
-constexpr size_t kMostFacts = 200;
+constexpr size_t kMostFacts = 200, kMostCells = 64;
 
 std::string plain(std::string_view cell) {
   std::string out;
@@ -23,7 +23,7 @@ std::string plain(std::string_view cell) {
 std::vector<std::string> cells_of(std::string_view line) {
   std::vector<std::string> out;
   line.remove_prefix(1);
-  while (!line.empty()) {
+  while (out.size() < kMostCells) {
     size_t bar = line.find('|');
     if (bar == std::string_view::npos) break;
     out.push_back(plain(line.substr(0, bar)));

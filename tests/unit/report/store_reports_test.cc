@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -75,13 +76,12 @@ class StoreReports : public ::testing::Test {
   void put(RunId run, const std::string& task, const Sample& sample, const std::vector<Response>& responses,
            const std::vector<Score>& scores) {
     ASSERT_TRUE(store_->put_sample(run, task, sample).has_value());
+    std::vector<NewResponse> batch;
     for (size_t i = 0; i < sample.requests.size(); ++i) {
-      std::string key =
-          sha256_hex(task + std::to_string(sample.doc_id) + "/" + std::to_string(i) + "/" + std::to_string(run));
-      auto stored =
-          store_->put_response(run, {task, sample.doc_id, static_cast<int>(i)}, key, sample.requests[i], responses[i]);
-      ASSERT_TRUE(stored.has_value()) << stored.error().message;
+      std::string key = sha256_hex(fmt::format("{}/{}/{}/{}", task, sample.doc_id, i, run));
+      batch.push_back({{task, sample.doc_id, static_cast<int>(i)}, key, &sample.requests[i], &responses[i]});
     }
+    ASSERT_TRUE(store_->put_responses(run, batch).has_value());
     ASSERT_TRUE(store_->put_scores(run, task, sample.doc_id, 1, scores, "").has_value());
   }
   void finish(RunId run, const RunView& view) {
@@ -195,6 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Parity, LmEvalOutput,
 
 TEST_F(StoreReports, ResultsFileHasLmEvalsKeys) {
   RunView view = run(1, "balanced");
+  view.run.ended_ms += 250;
   RunId id = begin(view);
   TaskSummary t = task("gsm8k", "GSM8K", "Math Reasoning", 40, 100);
   t.version = "3.0";
@@ -205,8 +206,8 @@ TEST_F(StoreReports, ResultsFileHasLmEvalsKeys) {
   finish(id, view);
   auto files = write_lm_eval_output(*store_, id, (folder_ / "out").string());
   ASSERT_TRUE(files.has_value()) << files.error().message;
-  EXPECT_THAT((*files)[0], HasSubstr("out/Qwen__Qwen2.5-0.5B-Instruct/results_2026-11-26T00-10-00.json"));
-  EXPECT_THAT((*files)[1], HasSubstr("out/Qwen__Qwen2.5-0.5B-Instruct/samples_gsm8k_2026-11-26T00-10-00.jsonl"));
+  EXPECT_THAT((*files)[0], HasSubstr("out/Qwen__Qwen2.5-0.5B-Instruct/results_2026-11-26T00-10-00.250000.json"));
+  EXPECT_THAT((*files)[1], HasSubstr("out/Qwen__Qwen2.5-0.5B-Instruct/samples_gsm8k_2026-11-26T00-10-00.250000.jsonl"));
   Json json = parse_json(read_file((*files)[0]).value()).value();
   Json row = json["results"]["gsm8k"];
   EXPECT_DOUBLE_EQ(row["exact_match,strict-match"].get<double>(), 0.40);
@@ -225,7 +226,7 @@ TEST_F(StoreReports, ResultsFileHasLmEvalsKeys) {
   for (const char* key : {"group_subtasks", "configs", "git_hash", "date", "task_hashes", "model_source", "start_time",
                           "end_time", "total_evaluation_time_seconds", "chat_template_sha"})
     EXPECT_TRUE(json.contains(key)) << key;
-  EXPECT_EQ(json["total_evaluation_time_seconds"], "600.000");
+  EXPECT_EQ(json["total_evaluation_time_seconds"], "600.250");
 }
 
 TEST_F(StoreReports, HostileNamesStayInTheFolder) {
