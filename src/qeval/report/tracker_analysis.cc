@@ -213,8 +213,9 @@ std::string task_specific(const std::vector<const Subject*>& subjects) {
     };
     if (rows.size() > 1) {
       auto [low, high] = std::minmax_element(rows.begin(), rows.end(), by_value);
-      out +=
-          fmt::format("- What is {} best and worst at? {}; {}.\n", md(s->label()), row_score(**high), row_score(**low));
+      if (by_value(*low, *high))
+        out += fmt::format("- What is {} best and worst at? {}; {}.\n", md(s->label()), row_score(**high),
+                           row_score(**low));
     }
     out += why_not_higher(*s);
   }
