@@ -331,6 +331,62 @@ TEST(LlamaSession, JsonSchemaHoldsEvenForARandomModel) {
   }
 }
 
+// A chat is rendered, and the newline at its end moves into the continuation as lm-eval does with text.
+TEST(LlamaSession, ChatPromptsEqualTheirRenderedText) {
+  auto engine = load_synthetic(synthetic_model("qwen3"));
+  ASSERT_TRUE(engine);
+  ChatPrompt chat;
+  chat.messages = {{"system", "Be brief.", nullptr}, {"user", "the water?", nullptr}};
+  chat.enable_thinking = false;
+  const std::string text = engine->render(chat)->text;
+  EXPECT_EQ(text, "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nthe water?<|im_end|>\n"
+                  "<|im_start|>assistant\n<think>\n\n</think>\n\n");
+  Request scored = score_request(1, "", "yes"), generated = generate_request(3, "", 8);
+  scored.prompt = generated.prompt = chat;
+  const Answers answers = ask(*engine, {scored, score_request(2, text, "yes"), generated, generate_request(4, text, 8)});
+  EXPECT_NEAR(answers.by_id.at(1).logprob_nats, answers.by_id.at(2).logprob_nats, 1e-6);
+  EXPECT_EQ(answers.by_id.at(1).n_new_tokens, 2 + 2);  // two newlines, "y", "es"
+  EXPECT_EQ(answers.by_id.at(3).text, answers.by_id.at(4).text);
+  EXPECT_EQ(answers.by_id.at(3).n_prompt_tokens, static_cast<int>(engine->tokenize(text, true, true)->size()));
+}
+
+// What Qwen2's own tokenizer gives (its vocabulary ships with llama.cpp): specials parsed, no BOS, composed characters.
+TEST(LlamaSession, TokenizesAsQwen) {
+  SyntheticModelOptions options = tiny_options("qwen2");
+  options.vocab_gguf = QEVAL_SOURCE_DIR "/.deps/llama.cpp/models/ggml-vocab-qwen2.gguf";
+  if (!file_exists(options.vocab_gguf)) GTEST_SKIP() << "no vocabulary file";
+  options.like.tied_embeddings = true;
+  options.d_model = 32;
+  options.type = "BF16";
+  const std::string path = temp_path("qwen2-vocab.gguf");
+  ASSERT_TRUE(make_synthetic_gguf(options, path));
+  auto engine = load_synthetic(path);
+  ASSERT_TRUE(engine);
+  EXPECT_EQ(engine->tokenize("Hello world", true, true).value(), (std::vector<TokenId>{9707, 1879}));
+  EXPECT_EQ(engine->tokenize("<|im_start|>user\n", true, true).value(), (std::vector<TokenId>{151644, 872, 198}));
+  EXPECT_EQ(engine->tokenize("", true, true).value(), std::vector<TokenId>{});
+  // e + combining acute is one letter to the Hugging Face tokenizer, which normalises to NFC.
+  EXPECT_EQ(engine->tokenize("caf\x65\xCC\x81", true, true).value(), engine->tokenize("caf\xC3\xA9", true, true).value());
+  EXPECT_EQ(engine->tokenize("\xFF\xFE invalid", true, true).has_value(), true);
+}
+
+TEST(LlamaSession, StopStringThatIsAControlToken) {
+  auto engine = load_synthetic(synthetic_model("qwen3"));
+  ASSERT_TRUE(engine);
+  std::vector<Request> requests;
+  for (RequestId id = 1; id <= 40; ++id) {
+    requests.push_back(generate_request(id, "go " + std::to_string(id), 200, {"<|im_start|>"}));
+    requests.back().sampling.temperature = 3;  // close to uniform: control tokens come up
+  }
+  int n_stopped = 0;
+  for (const auto& [id, response] : ask(*engine, requests).by_id) {
+    ASSERT_EQ(response.failure, EngineFailure::none);
+    n_stopped += response.stop_string == "<|im_start|>";
+    EXPECT_EQ(response.text.find("<|im_start|>"), std::string::npos);
+  }
+  EXPECT_GT(n_stopped, 0);
+}
+
 TEST(LlamaSession, PenaltiesChangeTheAnswer) {
   auto engine = load_synthetic(synthetic_model("qwen3"));
   ASSERT_TRUE(engine);

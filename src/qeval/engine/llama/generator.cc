@@ -277,7 +277,6 @@ void Generator::close_holes() {
 }
 
 void Generator::step() {
-  drop_cancelled();
   admit();
   if (n_active() == 0) return;
   close_holes();

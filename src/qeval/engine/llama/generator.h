@@ -34,7 +34,7 @@ class Generator {
   void add(SessionQueue::Item item, Response info, std::vector<TokenId> prompt);
   bool empty() const { return waiting_.empty() && n_active() == 0; }
   int top_priority() const;
-  void drop_cancelled();
+  void drop_cancelled();  // to be called whenever the queue's interrupt count has changed
   void step();
   void fail_all(EngineFailure failure, const std::string& message);
   bool idle() const { return n_active() == 0; }

@@ -118,7 +118,6 @@ void Scorer::sort_jobs() {
 }
 
 void Scorer::step() {
-  drop_cancelled();
   if (order_.empty() && plan_.empty()) return;
   const ScoreJob* longest = nullptr;
   for (const ScoreJob* job : order_)

@@ -25,7 +25,7 @@ class Scorer {
   bool empty() const { return requests_.empty(); }
   int top_priority() const;
   // Answers requests that the caller cancelled.
-  void drop_cancelled();
+  void drop_cancelled();  // to be called whenever the queue's interrupt count has changed
   // Decodes one wave and completes what is finished with it.
   void step();
   // Every pending request fails (the context cannot be created …).
