@@ -1,9 +1,10 @@
 """A run from the command line to the table, the store, the tracker; again, interrupted, twice at once."""
 import json
+import subprocess
 import time
 import unittest
 
-from qeval_test import SOURCE, QevalTest, interrupt
+from qeval_test import BINARY, SOURCE, QevalTest, interrupt
 
 ANSWERS = {"default": " We count. The answer is 35.\n#### 35", "latency_ms": 1}
 
@@ -20,6 +21,13 @@ class Run(QevalTest):
         self.assertAlmostEqual(strict["value"], 0.25)
         self.assertEqual(strict["n"], 4)
         self.assertIn("GSM8K", (self.folder / "TRACKER.md").read_text())
+
+    def test_notes_never_land_inside_the_table(self):
+        both = subprocess.run([BINARY, *map(str, self.run_args(script=ANSWERS))], cwd=self.folder,
+                              env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+        lines = both.splitlines()
+        self.assertIn("tracker: TRACKER.md", lines)
+        self.assertEqual(lines[-1], "tracker: TRACKER.md")
 
     def test_the_same_command_again_computes_nothing(self):
         self.expect(0, *self.run_args(script=ANSWERS))

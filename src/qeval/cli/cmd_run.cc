@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <set>
+#include <cstdio>
 
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
@@ -86,6 +86,7 @@ void print_outcome(const RunOptions& options, const RunOutcome& outcome) {
 int finish(const RunOptions& options, const Store& store, const RunOutcome& outcome) {
   console().progress_done();
   print_outcome(options, outcome);
+  std::fflush(stdout);  // notes follow on stderr and must not land inside the table
   if (auto written = write_outputs(options, store, outcome); !written) {
     console().note(written.error().message);
     return exit_code(written.error());
