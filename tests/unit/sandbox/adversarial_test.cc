@@ -205,7 +205,7 @@ TEST_P(Adversarial, NothingOutlivesAKilledSupervisor) {
 
 TEST(OrdinaryUser, AdversarialProgramsAndVerdicts) {
   std::string why;
-  int code = run_as_ordinary_user("*Adversarial*:*Sandbox*", why);
+  int code = run_as_ordinary_user("*Adversarial*:*Sandbox*-OrdinaryUser*", why);
   if (code < 0) GTEST_SKIP() << why;
   EXPECT_EQ(code, 0);
 }
