@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string text(reinterpret_cast<const char*>(data), size);
   if (auto json = qeval::parse_json(text)) {
     auto model = qeval::model_from_files({"Org/Name-7B", *json, *json, text});
-    if (model && (!std::isfinite(model->params_b) || model->params_b < 0 || model->n_kv_layers > model->n_layers)) std::abort();
+    if (model && (!std::isfinite(model->params_b) || model->params_b < 0 || model->n_kv_layers > model->n_layers))
+      std::abort();
   }
   std::vector<qeval::HubFile> files;
   for (size_t at = 0; at < text.size() && files.size() < 100;) {

@@ -28,7 +28,7 @@ struct State {
   CurlOutcome* outcome = nullptr;
   CURL* handle = nullptr;
   bool started = false, interrupted = false, too_large = false;
-  int64_t base = 0;      // bytes that lie before this transfer's
+  int64_t base = 0;  // bytes that lie before this transfer's
   int64_t received = 0;
   std::chrono::steady_clock::time_point last_report{};
 };
@@ -48,7 +48,8 @@ size_t on_header(char* data, size_t, size_t n, void* user) {
   size_t colon = line.find(':');
   if (colon == std::string_view::npos || headers.size() >= kMaxHeaders) return n;
   std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   headers[name] = trimmed(line.substr(colon + 1));
   return n;
 }
@@ -80,7 +81,8 @@ int on_progress(void* user, curl_off_t total, curl_off_t, curl_off_t, curl_off_t
   auto now = std::chrono::steady_clock::now();
   if (now - state.last_report < std::chrono::milliseconds(100)) return 0;
   state.last_report = now;
-  state.interrupted = !state.transfer->request->progress(state.base + state.received, total > 0 ? state.base + total : -1);
+  state.interrupted =
+      !state.transfer->request->progress(state.base + state.received, total > 0 ? state.base + total : -1);
   return state.interrupted ? 1 : 0;
 }
 
@@ -91,7 +93,8 @@ void set_protocols(CURL* handle, const std::string& url) {
   curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
 #else
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-  curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS, static_cast<long>(secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
+  curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS,
+                   static_cast<long>(secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 }
 
@@ -129,7 +132,8 @@ void set_options(CURL* handle, const CurlTransfer& transfer, State& state, char*
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &state);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_data);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &state);
-  if (transfer.resume_from > 0) curl_easy_setopt(handle, CURLOPT_RANGE, fmt::format("{}-", transfer.resume_from).c_str());
+  if (transfer.resume_from > 0)
+    curl_easy_setopt(handle, CURLOPT_RANGE, fmt::format("{}-", transfer.resume_from).c_str());
   if (!request.progress) return;
   curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -139,9 +143,11 @@ void set_options(CURL* handle, const CurlTransfer& transfer, State& state, char*
 Error curl_error(CURLcode code, const char* detail, const HttpRequest& request) {
   std::string url = redacted_url(request.url);
   switch (code) {
-    case CURLE_URL_MALFORMAT: case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
       return {ErrorKind::bad_input, fmt::format("{}: not an http or https address", url)};
-    case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
       return {ErrorKind::unavailable, fmt::format("{}: the host's name cannot be resolved", url)};
     case CURLE_OPERATION_TIMEDOUT:
       return {ErrorKind::unavailable, fmt::format("{}: no answer in time (connection {} s, silence {} s)", url,
@@ -172,9 +178,11 @@ Status curl_perform(const CurlTransfer& transfer, CurlOutcome& outcome) {
   char* url = nullptr;
   curl_easy_getinfo(easy.handle, CURLINFO_EFFECTIVE_URL, &url);
   outcome.response.url = url ? url : transfer.request->url;
-  if (state.interrupted) return fail(ErrorKind::interrupted, fmt::format("{}: stopped", redacted_url(transfer.request->url)));
+  if (state.interrupted)
+    return fail(ErrorKind::interrupted, fmt::format("{}: stopped", redacted_url(transfer.request->url)));
   if (state.too_large)
-    return bad_input(fmt::format("{}: larger than {} bytes", redacted_url(transfer.request->url), transfer.request->max_bytes));
+    return bad_input(
+        fmt::format("{}: larger than {} bytes", redacted_url(transfer.request->url), transfer.request->max_bytes));
   if (outcome.stopped) return {};
   if (code != CURLE_OK) return fail(curl_error(code, error_text, *transfer.request));
   if (!state.started && !start(state)) return {};

@@ -19,8 +19,8 @@ struct CurlTransfer {
 
 struct CurlOutcome {
   HttpResponse response;
-  bool connected = false;       // an answer began: a further attempt makes sense
-  bool stopped = false;         // a callback ended it
+  bool connected = false;  // an answer began: a further attempt makes sense
+  bool stopped = false;    // a callback ended it
 };
 
 // Error.kind unavailable with `connected` kept in `outcome` for the retry decision.

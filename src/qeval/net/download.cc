@@ -36,11 +36,14 @@ class PartFile {
       if (fd_ < 0) return broken("opening");
       while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) return broken("locking");
-        if (progress_ && !progress_(0, -1)) return fail(ErrorKind::interrupted, path_ + ": stopped while another process downloads it");
+        if (progress_ && !progress_(0, -1))
+          return fail(ErrorKind::interrupted, path_ + ": stopped while another process downloads it");
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
       }
-      struct stat ours {}, named {};
-      bool same = ::fstat(fd_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+      struct stat ours {
+      }, named{};
+      bool same = ::fstat(fd_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
+                  ours.st_dev == named.st_dev;
       if (same) return {};
       ::close(fd_);  // its last owner finished and renamed it
     }
@@ -137,16 +140,20 @@ class Downloader {
         QEVAL_TRY(bool good, verified());
         if (good) return Download{hash_, part_.size(), resumed_};
       }
-      if (step == Step::again && part_.size() > before) idle = 0;
-      else ++idle;
+      if (step == Step::again && part_.size() > before)
+        idle = 0;
+      else
+        ++idle;
       if (step == Step::again_fresh || step == Step::complete || request_.sha256.empty()) {
         QEVAL_CHECK(part_.clear());
         resumed_ = false;
       }
       if (!back_off(idle, request_.http.progress))
-        return fail(ErrorKind::interrupted, redacted_url(request_.http.url) + ": stopped; the same command goes on from here");
+        return fail(ErrorKind::interrupted,
+                    redacted_url(request_.http.url) + ": stopped; the same command goes on from here");
     }
-    return fail(ErrorKind::unavailable, fmt::format("{}: cut off {} times", redacted_url(request_.http.url), kMaxAttempts));
+    return fail(ErrorKind::unavailable,
+                fmt::format("{}: cut off {} times", redacted_url(request_.http.url), kMaxAttempts));
   }
 
   Result<Step> transfer(bool may_repeat) {
@@ -173,7 +180,8 @@ class Downloader {
     if (response.status == 206) {
       std::string wanted = fmt::format("bytes {}-", part_.size());
       if (response.header("content-range").starts_with(wanted)) return true;
-      part_.set_failure(fail(ErrorKind::unavailable, fmt::format("{}: the server sent another range than asked for", redacted_url(request_.http.url))));
+      part_.set_failure(fail(ErrorKind::unavailable, fmt::format("{}: the server sent another range than asked for",
+                                                                 redacted_url(request_.http.url))));
       return false;
     }
     if (response.status != 200) return false;
@@ -203,8 +211,9 @@ class Downloader {
     part_.remove();
     QEVAL_TRY(std::string hash, sha256_file(request_.path));
     if (!request_.sha256.empty() && hash != request_.sha256)
-      return fail(ErrorKind::environment, fmt::format("{}: is there already with SHA-256 {}, {} was expected; remove it to download again",
-                                                      request_.path, hash, request_.sha256));
+      return fail(ErrorKind::environment,
+                  fmt::format("{}: is there already with SHA-256 {}, {} was expected; remove it to download again",
+                              request_.path, hash, request_.sha256));
     struct stat info {};
     ::stat(request_.path.c_str(), &info);
     return Download{hash, static_cast<int64_t>(info.st_size), false};

@@ -15,7 +15,8 @@ constexpr const char* kPreferred[] = {"Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0"
 constexpr int kMaxParts = 999;
 
 std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text;
 }
 
@@ -36,7 +37,9 @@ std::optional<PartName> part_name(const std::string& file) {
   if (name.stem.size() <= kSuffix) return name;
   std::string_view suffix = std::string_view(name.stem).substr(name.stem.size() - kSuffix);
   int part = 0, n_parts = 0;
-  if (suffix[0] != '-' || suffix.substr(6, 4) != "-of-" || !digits(suffix.substr(1, 5), part) || !digits(suffix.substr(10), n_parts)) return name;
+  if (suffix[0] != '-' || suffix.substr(6, 4) != "-of-" || !digits(suffix.substr(1, 5), part) ||
+      !digits(suffix.substr(10), n_parts))
+    return name;
   name.stem.resize(name.stem.size() - kSuffix);
   name.part = part;
   name.n_parts = n_parts;
@@ -71,7 +74,8 @@ Result<std::vector<HubFile>> whole(const Group& group) {
   std::vector<HubFile> out;
   for (int part = 1; part <= group.n_parts; ++part) {
     auto it = group.parts.find(part);
-    if (it == group.parts.end()) return bad_input(fmt::format("{}: part {} of {} is missing", group.stem, part, group.n_parts));
+    if (it == group.parts.end())
+      return bad_input(fmt::format("{}: part {} of {} is missing", group.stem, part, group.n_parts));
     out.push_back(it->second);
   }
   return out;
@@ -109,7 +113,8 @@ std::string quantization_in_name(const std::string& file) {
     size_t lead = piece.starts_with("IQ") || piece.starts_with("TQ") ? 2 : piece.starts_with("Q") ? 1 : 0;
     bool quantised = lead > 0 && piece.size() > lead && std::isdigit(static_cast<unsigned char>(piece[lead])) &&
                      (piece.size() == lead + 1 || piece[lead + 1] == '_');
-    if (quantised || piece == "F16" || piece == "F32" || piece == "BF16" || piece == "FP16" || piece == "FP32" || piece.starts_with("MXFP"))
+    if (quantised || piece == "F16" || piece == "F32" || piece == "BF16" || piece == "FP16" || piece == "FP32" ||
+        piece.starts_with("MXFP"))
       return std::string(piece);
     if (cut == std::string::npos) return "";
     end = cut;
@@ -122,7 +127,8 @@ Result<std::vector<HubFile>> pick_gguf(const std::vector<HubFile>& files, const 
   for (const Group& g : groups)
     for (const auto& [part, file] : g.parts)
       if (file.path == wanted || base_name(file.path) == wanted) return whole(g);
-  if (auto file = part_name(wanted)) return bad_input(fmt::format("no file {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
+  if (auto file = part_name(wanted))
+    return bad_input(fmt::format("no file {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
   std::erase_if(groups, [](const Group& g) { return upper(base_name(g.stem)).find("MMPROJ") != std::string::npos; });
   auto with = [&](const std::string& quantization) {
     std::vector<const Group*> out;
@@ -132,13 +138,15 @@ Result<std::vector<HubFile>> pick_gguf(const std::vector<HubFile>& files, const 
   };
   if (!wanted.empty()) {
     auto fitting = with(upper(wanted));
-    if (fitting.empty()) return bad_input(fmt::format("no {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
+    if (fitting.empty())
+      return bad_input(fmt::format("no {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
     return one_of(fitting, wanted);
   }
   if (groups.size() == 1) return whole(groups[0]);
   for (const char* quantization : kPreferred)
     if (auto fitting = with(quantization); !fitting.empty()) return one_of(fitting, quantization);
-  return bad_input(fmt::format("a quantisation must be named, as in hf:ORG/REPO:{}; it has {}", choices(groups).empty() ? "Q8_0" : choices(groups)[0],
+  return bad_input(fmt::format("a quantisation must be named, as in hf:ORG/REPO:{}; it has {}",
+                               choices(groups).empty() ? "Q8_0" : choices(groups)[0],
                                fmt::join(choices(groups), ", ")));
 }
 

@@ -30,9 +30,12 @@ std::string redacted_url(const std::string& url) {
 std::string url_escape(const std::string& text) {
   std::string out;
   for (unsigned char c : text) {
-    bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) out += static_cast<char>(c);
-    else out += fmt::format("%{:02X}", c);
+    bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
+                 c == '_' || c == '~';
+    if (plain)
+      out += static_cast<char>(c);
+    else
+      out += fmt::format("%{:02X}", c);
   }
   return out;
 }
@@ -41,8 +44,11 @@ Error http_status_error(long status, const std::string& url) {
   std::string where = redacted_url(url);
   if (status == 404 || status == 410) return {ErrorKind::not_found, fmt::format("{}: not found ({})", where, status)};
   if (status == 401 || status == 403)
-    return {ErrorKind::bad_input, fmt::format("{}: access denied ({}): the address is wrong, or it needs an access token with permission", where, status)};
-  if (busy(status)) return {ErrorKind::unavailable, fmt::format("{}: the server is busy or broken ({})", where, status)};
+    return {ErrorKind::bad_input,
+            fmt::format("{}: access denied ({}): the address is wrong, or it needs an access token with permission",
+                        where, status)};
+  if (busy(status))
+    return {ErrorKind::unavailable, fmt::format("{}: the server is busy or broken ({})", where, status)};
   return {ErrorKind::bad_input, fmt::format("{}: unexpected answer {}", where, status)};
 }
 
@@ -50,12 +56,17 @@ Result<HttpResponse> http_send(const HttpRequest& request) {
   for (int attempt = 0;; ++attempt) {
     CurlOutcome outcome;
     std::string body;
-    CurlTransfer transfer{&request, 0, nullptr, [&](std::string_view bytes) { body.append(bytes); return true; }};
+    CurlTransfer transfer{&request, 0, nullptr, [&](std::string_view bytes) {
+                            body.append(bytes);
+                            return true;
+                          }};
     Status status = curl_perform(transfer, outcome);
     outcome.response.body = std::move(body);
-    bool again = status ? busy(outcome.response.status) : status.error().kind == ErrorKind::unavailable && outcome.connected;
+    bool again =
+        status ? busy(outcome.response.status) : status.error().kind == ErrorKind::unavailable && outcome.connected;
     if (again && attempt < request.retries) {
-      if (!back_off(attempt, request.progress)) return fail(ErrorKind::interrupted, redacted_url(request.url) + ": stopped");
+      if (!back_off(attempt, request.progress))
+        return fail(ErrorKind::interrupted, redacted_url(request.url) + ": stopped");
       continue;
     }
     if (!status) return fail(status.error());

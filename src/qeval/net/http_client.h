@@ -16,23 +16,23 @@ namespace qeval {
 using HttpProgress = std::function<bool(int64_t done, int64_t total)>;
 
 struct HttpRequest {
-  std::string url;                                          // http or https only
+  std::string url;  // http or https only
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string bearer_token;                                 // goes to the host of `url` alone, never across a redirect
+  std::string bearer_token;  // goes to the host of `url` alone, never across a redirect
   bool head = false;
-  bool follow_redirects = true;                             // never from https down to http
-  int64_t max_bytes = int64_t{1} << 30;                     // of the body; more is an error
-  int connect_timeout_s = 10;                               // per address: name look-up, TCP and TLS together
-  int stall_timeout_s = 30;                                 // this long under one byte a second: given up
-  int retries = 2;                                          // after a busy answer or a cut transfer; never after a failed connect
-  HttpProgress progress;                                    // null: none
+  bool follow_redirects = true;          // never from https down to http
+  int64_t max_bytes = int64_t{1} << 30;  // of the body; more is an error
+  int connect_timeout_s = 10;            // per address: name look-up, TCP and TLS together
+  int stall_timeout_s = 30;              // this long under one byte a second: given up
+  int retries = 2;                       // after a busy answer or a cut transfer; never after a failed connect
+  HttpProgress progress;                 // null: none
 };
 
 struct HttpResponse {
   long status = 0;
-  std::map<std::string, std::string> headers;               // of the last answer; names in lower case
+  std::map<std::string, std::string> headers;  // of the last answer; names in lower case
   std::string body;
-  std::string url;                                          // where the redirects ended
+  std::string url;                                                      // where the redirects ended
   const std::string& header(const std::string& lower_case_name) const;  // "" where absent
 };
 
@@ -48,14 +48,14 @@ Result<std::string> http_get(const HttpRequest& request);
 Error http_status_error(long status, const std::string& url);
 
 struct DownloadRequest {
-  HttpRequest http;            // max_bytes bounds the file
-  std::string path;            // final place; data arrives in `path`.incomplete
-  std::string sha256;          // expected, lower-case hex; "" = unknown, and an interrupted file starts anew
-  int64_t size = -1;           // expected; -1 = unknown
+  HttpRequest http;    // max_bytes bounds the file
+  std::string path;    // final place; data arrives in `path`.incomplete
+  std::string sha256;  // expected, lower-case hex; "" = unknown, and an interrupted file starts anew
+  int64_t size = -1;   // expected; -1 = unknown
 };
 
 struct Download {
-  std::string sha256;          // of what lies at `path`
+  std::string sha256;  // of what lies at `path`
   int64_t size = 0;
   bool resumed = false;
 };

@@ -27,7 +27,8 @@ std::string environment(const char* name) {
 }
 
 bool truthy(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
 }
 
@@ -56,7 +57,9 @@ std::string escaped_path(const std::string& path) {
 std::string plain_etag(std::string etag) {
   if (etag.starts_with("W/")) etag.erase(0, 2);
   std::erase(etag, '"');
-  bool plain = !etag.empty() && etag.size() <= 128 && std::all_of(etag.begin(), etag.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+  bool plain = !etag.empty() && etag.size() <= 128 && std::all_of(etag.begin(), etag.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_';
+  });
   return plain ? etag : "";
 }
 
@@ -73,8 +76,10 @@ Result<std::string> git_blob_id(const std::string& path) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int n = 0;
   EVP_MD_CTX* context = EVP_MD_CTX_new();
-  bool ok = context && EVP_DigestInit_ex(context, EVP_sha1(), nullptr) == 1 && EVP_DigestUpdate(context, header.c_str(), header.size() + 1) == 1 &&
-            EVP_DigestUpdate(context, content.data(), content.size()) == 1 && EVP_DigestFinal_ex(context, digest, &n) == 1;
+  bool ok = context && EVP_DigestInit_ex(context, EVP_sha1(), nullptr) == 1 &&
+            EVP_DigestUpdate(context, header.c_str(), header.size() + 1) == 1 &&
+            EVP_DigestUpdate(context, content.data(), content.size()) == 1 &&
+            EVP_DigestFinal_ex(context, digest, &n) == 1;
   EVP_MD_CTX_free(context);
   if (!ok) return fail(ErrorKind::internal, "SHA-1 is not to be had from OpenSSL");
   std::string out;
@@ -84,7 +89,8 @@ Result<std::string> git_blob_id(const std::string& path) {
 
 Status check_repo(const HubRepo& repo) {
   if (!is_hub_repo_id(repo.id)) return bad_input(fmt::format("{} is no hub name: ORG/REPO was expected", repo.id));
-  if (!is_safe_relative_path(repo.revision)) return bad_input(fmt::format("{}: the revision {} is no branch, tag or commit", repo.id, repo.revision));
+  if (!is_safe_relative_path(repo.revision))
+    return bad_input(fmt::format("{}: the revision {} is no branch, tag or commit", repo.id, repo.revision));
   return {};
 }
 
@@ -92,7 +98,8 @@ Result<HubListing> parse_listing(const std::string& body) {
   QEVAL_TRY(Json json, parse_json(body));
   HubListing out;
   out.commit = json_string(json, "sha");
-  if (!is_commit(out.commit) || !json.contains("siblings") || !json["siblings"].is_array()) return bad_input("not an answer of the hub");
+  if (!is_commit(out.commit) || !json.contains("siblings") || !json["siblings"].is_array())
+    return bad_input("not an answer of the hub");
   for (const Json& entry : json["siblings"]) {
     HubFile file;
     file.path = json_string(entry, "rfilename");
@@ -113,8 +120,9 @@ Status enough_space(const std::string& folder, int64_t wanted) {
   std::error_code ec;
   fs::space_info space = fs::space(folder, ec);
   if (ec || wanted < 0 || space.available >= static_cast<uint64_t>(wanted)) return {};
-  return fail(ErrorKind::environment, fmt::format("{}: no disk space: {:.2f} GB are needed, {:.2f} GB are free; HF_HOME moves the cache", folder,
-                                                  static_cast<double>(wanted) / 1e9, static_cast<double>(space.available) / 1e9));
+  return fail(ErrorKind::environment,
+              fmt::format("{}: no disk space: {:.2f} GB are needed, {:.2f} GB are free; HF_HOME moves the cache",
+                          folder, static_cast<double>(wanted) / 1e9, static_cast<double>(space.available) / 1e9));
 }
 
 }  // namespace
@@ -150,7 +158,8 @@ HubConfig hub_config_from_environment() {
 bool is_hub_repo_id(const std::string& id) {
   size_t slashes = static_cast<size_t>(std::count(id.begin(), id.end(), '/'));
   if (slashes > 1 || id.size() > 200 || !is_safe_relative_path(id) || id.find("--") != std::string::npos) return false;
-  return std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '/'; });
+  return std::all_of(id.begin(), id.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '/'; });
 }
 
 HttpRequest Hub::request(const std::string& url) const {
@@ -164,19 +173,26 @@ HttpRequest Hub::request(const std::string& url) const {
 }
 
 std::string Hub::resolve_url(const HubRepo& repo, const std::string& revision, const std::string& file) const {
-  return fmt::format("{}/{}{}/resolve/{}/{}", config_.endpoint, repo.kind == HubKind::dataset ? "datasets/" : "", repo.id, url_escape(revision), escaped_path(file));
+  return fmt::format("{}/{}{}/resolve/{}/{}", config_.endpoint, repo.kind == HubKind::dataset ? "datasets/" : "",
+                     repo.id, url_escape(revision), escaped_path(file));
 }
 
 Error Hub::explain(const HubRepo& repo, const std::string& file, const Error& error) const {
   std::string what = file.empty() ? "hf:" + repo.id : fmt::format("hf:{}:{}", repo.id, file);
   if (error.kind == ErrorKind::unavailable)
-    return {ErrorKind::unavailable, fmt::format("{}: the hub at {} cannot be used now: {}. A local GGUF path works without it; HF_ENDPOINT names a mirror",
-                                                what, redacted_url(config_.endpoint), error.message)};
-  if (error.kind == ErrorKind::not_found && !file.empty()) return {ErrorKind::bad_input, fmt::format("{}: the repository has no such file at revision {}", what, repo.revision)};
+    return {
+        ErrorKind::unavailable,
+        fmt::format(
+            "{}: the hub at {} cannot be used now: {}. A local GGUF path works without it; HF_ENDPOINT names a mirror",
+            what, redacted_url(config_.endpoint), error.message)};
+  if (error.kind == ErrorKind::not_found && !file.empty())
+    return {ErrorKind::bad_input,
+            fmt::format("{}: the repository has no such file at revision {}", what, repo.revision)};
   bool denied = error.kind == ErrorKind::bad_input && error.message.find("access denied") != std::string::npos;
   if (error.kind == ErrorKind::not_found || denied)
-    return {ErrorKind::bad_input, fmt::format("{}: no such repository or revision, or it is private or gated: {}", what,
-                                              config_.token.empty() ? "HF_TOKEN is not set" : "the token in use has no permission")};
+    return {ErrorKind::bad_input,
+            fmt::format("{}: no such repository or revision, or it is private or gated: {}", what,
+                        config_.token.empty() ? "HF_TOKEN is not set" : "the token in use has no permission")};
   return error.in(what);
 }
 
@@ -211,9 +227,12 @@ Result<HubListing> Hub::list(const HubRepo& repo) const {
   QEVAL_CHECK(check_repo(repo));
   if (config_.offline) {
     if (auto listing = cached(repo)) return *listing;
-    return fail(ErrorKind::unavailable, fmt::format("hf:{}: HF_HUB_OFFLINE is set and {} holds nothing of it", repo.id, config_.cache_dir));
+    return fail(ErrorKind::unavailable,
+                fmt::format("hf:{}: HF_HUB_OFFLINE is set and {} holds nothing of it", repo.id, config_.cache_dir));
   }
-  HttpRequest get = request(fmt::format("{}/api/{}/{}/revision/{}?blobs=true", config_.endpoint, repo.kind == HubKind::dataset ? "datasets" : "models", repo.id, url_escape(repo.revision)));
+  HttpRequest get =
+      request(fmt::format("{}/api/{}/{}/revision/{}?blobs=true", config_.endpoint,
+                          repo.kind == HubKind::dataset ? "datasets" : "models", repo.id, url_escape(repo.revision)));
   get.max_bytes = kMaxListingBytes;
   auto body = http_get(get);
   if (!body) return fail(explain(repo, "", body.error()));
@@ -233,8 +252,10 @@ Result<Hub::Head> Hub::head(const HubRepo& repo, const std::string& file) const 
     bool redirect = answer->status >= 300 && answer->status < 400;
     Head out{answer->header("x-repo-commit"), plain_etag(answer->header("x-linked-etag")), -1};
     if (out.etag.empty() && !redirect) out.etag = plain_etag(answer->header("etag"));
-    out.size = integer_or(answer->header("x-linked-size"), redirect ? -1 : integer_or(answer->header("content-length"), -1));
-    if (answer->status < 200 || answer->status > 399) return fail(explain(repo, file, http_status_error(answer->status, ask.url)));
+    out.size =
+        integer_or(answer->header("x-linked-size"), redirect ? -1 : integer_or(answer->header("content-length"), -1));
+    if (answer->status < 200 || answer->status > 399)
+      return fail(explain(repo, file, http_status_error(answer->status, ask.url)));
     if (is_commit(out.commit) && !out.etag.empty()) return out;
     const std::string& location = answer->header("location");
     if (!redirect || location.empty()) break;
@@ -249,24 +270,32 @@ Result<Hub::Head> Hub::head(const HubRepo& repo, const std::string& file) const 
 
 Result<HubDownload> Hub::download(const HubRepo& repo, const HubFile& expected, const HubProgress& progress) const {
   QEVAL_CHECK(check_repo(repo));
-  if (!is_safe_relative_path(expected.path)) return bad_input(fmt::format("hf:{}: {} is no file name", repo.id, expected.path));
+  if (!is_safe_relative_path(expected.path))
+    return bad_input(fmt::format("hf:{}: {} is no file name", repo.id, expected.path));
   if (auto there = cached_file(repo, expected.path)) return *there;
-  if (config_.offline) return fail(ErrorKind::unavailable, fmt::format("hf:{}:{}: HF_HUB_OFFLINE is set and the file is not in {}", repo.id, expected.path, config_.cache_dir));
+  if (config_.offline)
+    return fail(ErrorKind::unavailable, fmt::format("hf:{}:{}: HF_HUB_OFFLINE is set and the file is not in {}",
+                                                    repo.id, expected.path, config_.cache_dir));
   QEVAL_TRY(Head head, head(repo, expected.path));
   if (!expected.sha256.empty() && is_sha256_hex(head.etag) && head.etag != expected.sha256)
-    return fail(ErrorKind::environment, fmt::format("hf:{}:{}: the hub states two hashes, {} and {}", repo.id, expected.path, expected.sha256, head.etag));
+    return fail(ErrorKind::environment, fmt::format("hf:{}:{}: the hub states two hashes, {} and {}", repo.id,
+                                                    expected.path, expected.sha256, head.etag));
   return fetch(repo, expected, head, progress);
 }
 
-Result<HubDownload> Hub::fetch(const HubRepo& repo, const HubFile& expected, const Head& head, const HubProgress& progress) const {
+Result<HubDownload> Hub::fetch(const HubRepo& repo, const HubFile& expected, const Head& head,
+                               const HubProgress& progress) const {
   HubCache cache(config_.cache_dir, repo);
   std::string blob = cache.blob_path(head.etag);
   bool large = is_sha256_hex(head.etag);
   if (!file_exists(blob)) {
-    DownloadRequest get{request(resolve_url(repo, head.commit, expected.path)), blob, large ? head.etag : "", head.size >= 0 ? head.size : expected.size};
+    DownloadRequest get{request(resolve_url(repo, head.commit, expected.path)), blob, large ? head.etag : "",
+                        head.size >= 0 ? head.size : expected.size};
     get.http.max_bytes = kMaxFileBytes;
     if (progress) {
-      get.http.progress = [&](int64_t done, int64_t total) { return progress(expected.path, done, total >= 0 ? total : get.size); };
+      get.http.progress = [&](int64_t done, int64_t total) {
+        return progress(expected.path, done, total >= 0 ? total : get.size);
+      };
     }
     QEVAL_CHECK(make_directories(fs::path(blob).parent_path().string()));
     std::error_code none_there;
@@ -279,7 +308,9 @@ Result<HubDownload> Hub::fetch(const HubRepo& repo, const HubFile& expected, con
       if (id != head.etag) {
         std::error_code ignored;
         fs::remove(blob, ignored);
-        return fail(ErrorKind::environment, fmt::format("hf:{}:{}: the data has git id {}, {} was expected; nothing was kept", repo.id, expected.path, id, head.etag));
+        return fail(ErrorKind::environment,
+                    fmt::format("hf:{}:{}: the data has git id {}, {} was expected; nothing was kept", repo.id,
+                                expected.path, id, head.etag));
       }
     }
   }

@@ -25,27 +25,27 @@ HubConfig hub_config_from_environment();
 enum class HubKind { model, dataset };
 
 struct HubRepo {
-  std::string id;                  // ORG/REPO, or REPO alone
-  std::string revision = "main";   // branch, tag or commit
+  std::string id;                 // ORG/REPO, or REPO alone
+  std::string revision = "main";  // branch, tag or commit
   HubKind kind = HubKind::model;
 };
 
 struct HubFile {
-  std::string path;                // inside the repository
-  int64_t size = -1;               // -1 = not known
-  std::string sha256;              // of files kept in large-file storage; "" elsewhere
+  std::string path;    // inside the repository
+  int64_t size = -1;   // -1 = not known
+  std::string sha256;  // of files kept in large-file storage; "" elsewhere
 };
 
 struct HubListing {
   std::string commit;
-  std::vector<HubFile> files;      // sorted by path
-  bool from_cache = false;         // only what lies in the cache: the hub was not asked
+  std::vector<HubFile> files;  // sorted by path
+  bool from_cache = false;     // only what lies in the cache: the hub was not asked
 };
 
 struct HubDownload {
-  std::string path;                // in the cache: snapshots/<commit>/<file>, a link to blobs/<hash>
+  std::string path;  // in the cache: snapshots/<commit>/<file>, a link to blobs/<hash>
   std::string commit;
-  std::string sha256;              // "" where the hub does not state one
+  std::string sha256;  // "" where the hub does not state one
   bool from_cache = false;
 };
 
@@ -66,7 +66,8 @@ class Hub {
   std::optional<HubDownload> cached_file(const HubRepo& repo, const std::string& file) const;
   // A file that is in the cache is not asked for again. `expected` from list(); its size and hash are checked. Several
   // files belong together where each is asked for with the listing's commit as revision; then call remember().
-  Result<HubDownload> download(const HubRepo& repo, const HubFile& expected, const HubProgress& progress = nullptr) const;
+  Result<HubDownload> download(const HubRepo& repo, const HubFile& expected,
+                               const HubProgress& progress = nullptr) const;
 
   // Makes `commit` what the revision means in the cache, once all wanted files of that commit are there.
   Status remember(const HubRepo& repo, const std::string& commit) const;
@@ -79,7 +80,8 @@ class Hub {
   Error explain(const HubRepo& repo, const std::string& file, const Error& error) const;
   HttpRequest request(const std::string& url) const;
   std::string resolve_url(const HubRepo& repo, const std::string& revision, const std::string& file) const;
-  Result<HubDownload> fetch(const HubRepo& repo, const HubFile& expected, const Head& head, const HubProgress& progress) const;
+  Result<HubDownload> fetch(const HubRepo& repo, const HubFile& expected, const Head& head,
+                            const HubProgress& progress) const;
   std::string repo_dir(const HubRepo& repo) const;
 
   HubConfig config_;

@@ -39,7 +39,8 @@ bool is_safe_relative_path(const std::string& path) {
   }
 }
 
-HubCache::HubCache(const std::string& cache_dir, const HubRepo& repo) : repo_(repo), dir_((fs::path(cache_dir) / folder_name(repo)).string()) {}
+HubCache::HubCache(const std::string& cache_dir, const HubRepo& repo)
+    : repo_(repo), dir_((fs::path(cache_dir) / folder_name(repo)).string()) {}
 
 std::string HubCache::blob_path(const std::string& etag) const { return dir_ + "/blobs/" + etag; }
 std::string HubCache::snapshot_dir(const std::string& commit) const { return dir_ + "/snapshots/" + commit; }
@@ -64,7 +65,8 @@ HubListing HubCache::listing(const std::string& commit) const {
   HubListing out{commit, {}, true};
   fs::path root = snapshot_dir(commit);
   std::error_code ec;
-  for (auto it = fs::recursive_directory_iterator(root, ec); !ec && it != fs::recursive_directory_iterator(); it.increment(ec)) {
+  for (auto it = fs::recursive_directory_iterator(root, ec); !ec && it != fs::recursive_directory_iterator();
+       it.increment(ec)) {
     std::error_code ignored;
     if (!fs::is_regular_file(it->path(), ignored)) continue;
     std::string blob = fs::canonical(it->path(), ignored).filename().string();

@@ -28,7 +28,7 @@ class HubCache {
   std::string dir_;
 };
 
-bool is_commit(const std::string& text);   // 40 hex digits
+bool is_commit(const std::string& text);  // 40 hex digits
 bool is_sha256_hex(const std::string& text);
 // No absolute path, no "..", nothing but printable names between slashes: safe below a folder of ours.
 bool is_safe_relative_path(const std::string& path);

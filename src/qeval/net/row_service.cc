@@ -12,9 +12,11 @@ constexpr int64_t kPage = 100;  // the service's own limit
 // Appends a page's rows; returns how many.
 Result<int64_t> append_page(Json page, const std::string& where, std::string& out, int64_t& total) {
   total = json_int(page, "num_rows_total", -1);
-  if (total < 0 || !page.contains("rows") || !page["rows"].is_array()) return bad_input(where + ": not an answer of the row service");
+  if (total < 0 || !page.contains("rows") || !page["rows"].is_array())
+    return bad_input(where + ": not an answer of the row service");
   for (const Json& entry : page["rows"]) {
-    if (!entry.is_object() || !entry.contains("row") || !entry["row"].is_object()) return bad_input(where + ": not an answer of the row service");
+    if (!entry.is_object() || !entry.contains("row") || !entry["row"].is_object())
+      return bad_input(where + ": not an answer of the row service");
     if (entry.contains("truncated_cells") && !entry["truncated_cells"].empty())
       return bad_input(fmt::format("{}: the service cut row {} short", where, json_int(entry, "row_idx", -1)));
     out += dump_json(entry["row"]) + "\n";
@@ -29,16 +31,18 @@ Result<std::string> fetch_rows_as_jsonl(const RowQuery& query, const HttpProgres
   int64_t n = 0, total = 1;
   while (n < total) {
     HttpRequest request;
-    request.url = fmt::format("{}/rows?dataset={}&config={}&split={}&offset={}&length={}", query.endpoint, url_escape(query.dataset),
-                              url_escape(query.config), url_escape(query.split), n, kPage);
+    request.url = fmt::format("{}/rows?dataset={}&config={}&split={}&offset={}&length={}", query.endpoint,
+                              url_escape(query.dataset), url_escape(query.config), url_escape(query.split), n, kPage);
     request.bearer_token = query.token;
     request.max_bytes = int64_t{64} << 20;
-    std::string where = fmt::format("{}: {} {} {} at row {}", query.endpoint, query.dataset, query.config, query.split, n);
+    std::string where =
+        fmt::format("{}: {} {} {} at row {}", query.endpoint, query.dataset, query.config, query.split, n);
     QEVAL_TRY(std::string body, http_get(request));
     auto page = parse_json(body);
     if (!page) return fail(page.error().in(where));
     QEVAL_TRY(int64_t got, append_page(std::move(*page), where, out, total));
-    if (total > query.max_rows) return bad_input(fmt::format("{}: {} rows are too many for the row service", where, total));
+    if (total > query.max_rows)
+      return bad_input(fmt::format("{}: {} rows are too many for the row service", where, total));
     if (got == 0 && n < total) return fail(ErrorKind::unavailable, where + ": an empty page");
     n += got;
     if (progress && !progress(n, total)) return fail(ErrorKind::interrupted, where + ": stopped");

@@ -9,11 +9,11 @@
 namespace qeval {
 
 struct RowQuery {
-  std::string dataset;             // hub id
+  std::string dataset;  // hub id
   std::string config = "default";
   std::string split;
   std::string endpoint = "https://datasets-server.huggingface.co";
-  std::string token;               // goes to `endpoint` alone; "" = none
+  std::string token;  // goes to `endpoint` alone; "" = none
   int64_t max_rows = 1000000;
 };
 

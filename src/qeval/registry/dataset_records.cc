@@ -19,7 +19,8 @@ std::string DataRecords::source(const std::string& path) const {
   return json_.contains(path) ? json_string(json_[path], "source") : "";
 }
 
-Status DataRecords::put(const std::string& path, const std::string& sha256, const std::string& source, const std::string& license) {
+Status DataRecords::put(const std::string& path, const std::string& sha256, const std::string& source,
+                        const std::string& license) {
   json_[path] = {{"sha256", sha256}, {"source", source}, {"license", license}, {"utc", utc_iso(utc_now_ms())}};
   return write_file_atomic(file_, dump_json(json_, 1) + "\n");
 }

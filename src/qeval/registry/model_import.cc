@@ -16,7 +16,8 @@ namespace {
 constexpr int kVocabFrom35 = 248320;
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -54,15 +55,20 @@ void set_thinking(ModelSpec& m) {
 }
 
 void set_tools(ModelSpec& m) {
-  if (m.family.compare(0, 4, "qwen") != 0 || m.kind == "base" || m.kind == "math") m.tool_format = "none";
-  else if (!before_35(m.family) || (m.kind == "coder" && m.family == "qwen3")) m.tool_format = "xml";
-  else m.tool_format = "hermes";
+  if (m.family.compare(0, 4, "qwen") != 0 || m.kind == "base" || m.kind == "math")
+    m.tool_format = "none";
+  else if (!before_35(m.family) || (m.kind == "coder" && m.family == "qwen3"))
+    m.tool_format = "xml";
+  else
+    m.tool_format = "hermes";
 }
 
 void set_versions(ModelSpec& m, const std::string& architecture) {
-  if (architecture == "qwen3" || architecture == "qwen3_moe") m.vllm_min = "0.8.5", m.llama_cpp_min = "PR 12828 (4/2025)";
+  if (architecture == "qwen3" || architecture == "qwen3_moe")
+    m.vllm_min = "0.8.5", m.llama_cpp_min = "PR 12828 (4/2025)";
   if (architecture == "qwen3_next") m.vllm_min = "0.10.2", m.llama_cpp_min = "PR 16095";
-  if (architecture.starts_with("qwen3_5")) m.vllm_min = has(m.id, "qwen3.5") ? "0.17" : "0.19", m.llama_cpp_min = "PR 19468 (2/2026)";
+  if (architecture.starts_with("qwen3_5"))
+    m.vllm_min = has(m.id, "qwen3.5") ? "0.17" : "0.19", m.llama_cpp_min = "PR 19468 (2/2026)";
 }
 
 void set_context(ModelSpec& m, const Json& config, int stated) {
@@ -92,7 +98,8 @@ void add_ids(std::vector<int>& ids, const Json& json) {
 
 // Qwen's turns end with one id and its texts with another, and some configurations name only the second.
 void set_stops(ModelSpec& m, const ModelFiles& files) {
-  if (m.family.compare(0, 4, "qwen") == 0) m.stop_ids = m.vocab == kVocabFrom35 ? std::vector<int>{248046, 248044} : std::vector<int>{151645, 151643};
+  if (m.family.compare(0, 4, "qwen") == 0)
+    m.stop_ids = m.vocab == kVocabFrom35 ? std::vector<int>{248046, 248044} : std::vector<int>{151645, 151643};
   add_ids(m.stop_ids, files.generation_config);
   if (files.config.contains("text_config")) add_ids(m.stop_ids, files.config["text_config"]);
   add_ids(m.stop_ids, files.config);
@@ -168,7 +175,8 @@ Result<ModelFiles> files_of_hub(const Hub& hub, const std::string& repo) {
     if (!json) return fail(json.error());
     (file.path == "config.json" ? files.config : files.generation_config) = std::move(*json);
   }
-  if (files.config.is_null()) return bad_input(fmt::format("hf:{}: has no config.json; a GGUF repository has none, name the model's own", repo));
+  if (files.config.is_null())
+    return bad_input(fmt::format("hf:{}: has no config.json; a GGUF repository has none, name the model's own", repo));
   return files;
 }
 
@@ -204,7 +212,11 @@ Result<ModelSpec> model_from_files(const ModelFiles& files) {
   set_thinking(m);
   set_tools(m);
   set_versions(m, shape.architecture);
-  set_context(m, files.config.contains("text_config") && files.config["text_config"].is_object() ? files.config["text_config"] : files.config, shape.context);
+  set_context(m,
+              files.config.contains("text_config") && files.config["text_config"].is_object()
+                  ? files.config["text_config"]
+                  : files.config,
+              shape.context);
   set_stops(m, files);
   m.sampling = recommended_sampling(files.generation_config);
   return m;
@@ -213,7 +225,8 @@ Result<ModelSpec> model_from_files(const ModelFiles& files) {
 Result<ModelSpec> import_model(const std::string& source) {
   if (!source.starts_with("hf:")) {
     std::error_code ec;
-    if (!fs::exists(source, ec)) return bad_input(fmt::format("{}: hf:ORG/REPO, a folder with config.json or a config.json was expected", source));
+    if (!fs::exists(source, ec))
+      return bad_input(fmt::format("{}: hf:ORG/REPO, a folder with config.json or a config.json was expected", source));
     QEVAL_TRY(ModelFiles files, files_of_folder(source));
     auto model = model_from_files(files);
     if (!model) return fail(model.error().in(source));

@@ -10,10 +10,10 @@ namespace qeval {
 
 // What lies beside a model's weights. Absent parts are null or "".
 struct ModelFiles {
-  std::string hf_id;        // ORG/REPO, or a folder's name
-  Json config;              // config.json
-  Json generation_config;   // generation_config.json
-  std::string readme;       // README.md: its front matter names the licence
+  std::string hf_id;       // ORG/REPO, or a folder's name
+  Json config;             // config.json
+  Json generation_config;  // generation_config.json
+  std::string readme;      // README.md: its front matter names the licence
 };
 
 // A registry row from a model's own files. Architectures: Qwen2, Qwen3, Qwen3Moe, Qwen3Next, Qwen3_5, Qwen3_5Moe (their

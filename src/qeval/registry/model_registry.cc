@@ -95,8 +95,12 @@ Result<ModelSpec> row(const Json& json, const std::string& text, const std::stri
   fields.text("llama_cpp_min", m.llama_cpp_min);
   QEVAL_CHECK(fields.finish());
   if (m.id.empty()) return bad_input(fmt::format("{}: a row has no id", file));
-  if (!one_of(m.thinking, kThinking)) return bad_input(fmt::format("{}: key “thinking”: none, switch, always were expected, found {}", place("thinking"), m.thinking));
-  if (!one_of(m.tool_format, kToolFormats)) return bad_input(fmt::format("{}: key “tool_format”: none, hermes, xml were expected, found {}", place("tool_format"), m.tool_format));
+  if (!one_of(m.thinking, kThinking))
+    return bad_input(
+        fmt::format("{}: key “thinking”: none, switch, always were expected, found {}", place("thinking"), m.thinking));
+  if (!one_of(m.tool_format, kToolFormats))
+    return bad_input(fmt::format("{}: key “tool_format”: none, hermes, xml were expected, found {}",
+                                 place("tool_format"), m.tool_format));
   if (m.active_params_b == 0) m.active_params_b = m.params_b;
   if (m.n_kv_layers == 0) m.n_kv_layers = m.n_layers;
   if (m.size_gb == 0) m.size_gb = 2 * m.params_b;
@@ -111,8 +115,10 @@ std::string lower(std::string text) {
 
 void put_row(std::vector<ModelSpec>& models, ModelSpec model) {
   auto same = std::find_if(models.begin(), models.end(), [&](const ModelSpec& m) { return m.id == model.id; });
-  if (same == models.end()) models.push_back(std::move(model));
-  else *same = std::move(model);
+  if (same == models.end())
+    models.push_back(std::move(model));
+  else
+    *same = std::move(model);
 }
 
 }  // namespace
@@ -123,9 +129,12 @@ Result<std::vector<ModelSpec>> parse_models(const std::string& text, const std::
     return bad_input(fmt::format("{}: a list under the key “models” was expected", file));
   std::vector<ModelSpec> out;
   if (yaml.contains("defaults") && !yaml["defaults"].is_object())
-    return bad_input(fmt::format("{}:{}: key “defaults”: a map of keys was expected", file, yaml_key_line(text, "defaults")));
+    return bad_input(
+        fmt::format("{}:{}: key “defaults”: a map of keys was expected", file, yaml_key_line(text, "defaults")));
   for (const auto& [key, value] : yaml.items())
-    if (key != "models" && key != "defaults") return bad_input(fmt::format("{}:{}: unknown key “{}”; models and defaults are known", file, yaml_key_line(text, key), key));
+    if (key != "models" && key != "defaults")
+      return bad_input(
+          fmt::format("{}:{}: unknown key “{}”; models and defaults are known", file, yaml_key_line(text, key), key));
   for (const Json& item : yaml["models"]) {
     Json merged = yaml.contains("defaults") ? yaml["defaults"] : Json::object();
     if (!item.is_object()) return bad_input(fmt::format("{}: each model is a map of keys", file));
@@ -171,7 +180,9 @@ Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::st
                                near_matches_text(name, ids)));
 }
 
-double kv_bytes_per_token(const ModelSpec& m, double bytes) { return 2.0 * m.n_kv_layers * m.n_kv_heads * m.head_dim * bytes; }
+double kv_bytes_per_token(const ModelSpec& m, double bytes) {
+  return 2.0 * m.n_kv_layers * m.n_kv_heads * m.head_dim * bytes;
+}
 
 double params_from_shape(const ModelSpec& m) {
   if (m.n_layers == 0 || m.d_model == 0 || m.n_heads == 0) return 0;

@@ -66,7 +66,8 @@ std::optional<ModelSpec> by_gguf_repo(const std::vector<ModelSpec>& models, cons
   return it == models.rend() ? std::nullopt : std::optional<ModelSpec>(*it);
 }
 
-Result<ResolvedModel> from_hf_argument(const std::string& asked, const std::vector<ModelSpec>& models, const ModelProgress& progress) {
+Result<ResolvedModel> from_hf_argument(const std::string& asked, const std::vector<ModelSpec>& models,
+                                       const ModelProgress& progress) {
   std::string rest = asked.substr(3);
   size_t colon = rest.find(':');
   std::string repo = rest.substr(0, colon), wanted = colon == std::string::npos ? "" : rest.substr(colon + 1);
@@ -98,7 +99,8 @@ std::optional<ModelSpec> model_by_sha256(const std::vector<ModelSpec>& models, c
   return std::nullopt;
 }
 
-Result<ResolvedModel> resolve_model(const std::string& asked, const std::vector<ModelSpec>& models, const ModelProgress& progress) {
+Result<ResolvedModel> resolve_model(const std::string& asked, const std::vector<ModelSpec>& models,
+                                    const ModelProgress& progress) {
   if (asked.rfind("hf:", 0) == 0) return from_hf_argument(asked, models, progress);
   std::error_code ignored;
   if (looks_like_path(asked) || std::filesystem::is_regular_file(asked, ignored)) {
@@ -110,7 +112,9 @@ Result<ResolvedModel> resolve_model(const std::string& asked, const std::vector<
   }
   QEVAL_TRY(ModelSpec spec, find_model(models, asked));
   if (spec.gguf_repo.empty())
-    return bad_input(fmt::format("--model {}: the registry knows no GGUF repository for {}; give a path or hf:ORG/REPO:QUANT", asked, spec.hf_id));
+    return bad_input(
+        fmt::format("--model {}: the registry knows no GGUF repository for {}; give a path or hf:ORG/REPO:QUANT", asked,
+                    spec.hf_id));
   QEVAL_TRY(ResolvedModel out, from_hub(spec.gguf_repo, spec.gguf_quant, progress));
   out.spec = spec;
   out.hf_id = spec.hf_id;

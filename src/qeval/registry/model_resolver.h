@@ -12,10 +12,10 @@ namespace qeval {
 
 // Weights that lie on this machine.
 struct ResolvedModel {
-  std::string gguf_path;           // first part
-  std::string source;              // path, or hf:ORG/REPO:FILE
-  std::string hf_id, revision;     // hf_id of the model (not of its GGUF repository) where known
-  std::optional<ModelSpec> spec;   // the registry's row
+  std::string gguf_path;          // first part
+  std::string source;             // path, or hf:ORG/REPO:FILE
+  std::string hf_id, revision;    // hf_id of the model (not of its GGUF repository) where known
+  std::optional<ModelSpec> spec;  // the registry's row
 };
 
 using ModelProgress = std::function<bool(const std::string& file, int64_t done, int64_t total)>;  // false: stop

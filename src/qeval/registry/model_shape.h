@@ -10,7 +10,7 @@ namespace qeval {
 
 // The numbers of a config.json that decide size, KV and state.
 struct ModelShape {
-  std::string architecture;           // qwen2, qwen3, qwen3_moe, qwen3_next, qwen3_5, qwen3_5_moe, llama
+  std::string architecture;  // qwen2, qwen3, qwen3_moe, qwen3_next, qwen3_5, qwen3_5_moe, llama
   int n_layers = 0, n_kv_layers = 0;
   int d_model = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, d_ff = 0, vocab = 0, context = 0;
   int n_experts = 0, n_experts_used = 0, d_expert = 0, d_shared_expert = 0;

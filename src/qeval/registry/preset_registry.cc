@@ -16,8 +16,10 @@ namespace {
 
 void put(std::vector<Preset>& presets, Preset preset) {
   auto same = std::find_if(presets.begin(), presets.end(), [&](const Preset& p) { return p.name == preset.name; });
-  if (same == presets.end()) presets.push_back(std::move(preset));
-  else *same = std::move(preset);
+  if (same == presets.end())
+    presets.push_back(std::move(preset));
+  else
+    *same = std::move(preset);
 }
 
 int order(const Preset& p) {
@@ -74,9 +76,8 @@ Result<std::vector<Preset>> load_presets(const std::string& user_folder) {
       put(presets, std::move(preset));
     }
   }
-  std::sort(presets.begin(), presets.end(), [](const Preset& a, const Preset& b) {
-    return std::pair(order(a), a.name) < std::pair(order(b), b.name);
-  });
+  std::sort(presets.begin(), presets.end(),
+            [](const Preset& a, const Preset& b) { return std::pair(order(a), a.name) < std::pair(order(b), b.name); });
   return presets;
 }
 
@@ -86,15 +87,19 @@ Result<Preset> find_preset(const std::vector<Preset>& presets, const std::string
     if (p.name == name) return p;
     names.push_back(p.name);
   }
-  return bad_input(fmt::format("--preset {}: no such preset{}; `qeval presets` lists them", name, near_matches_text(name, names)));
+  return bad_input(
+      fmt::format("--preset {}: no such preset{}; `qeval presets` lists them", name, near_matches_text(name, names)));
 }
 
 std::vector<std::string> preset_notes(const Preset& p, const std::string& engine) {
   std::vector<std::string> notes;
   if (p.v2_block_manager) notes.push_back("V2 block manager: accepted, no longer exists in vLLM, nothing is emitted");
   if (engine == "llama" && p.quantization_method != "none")
-    notes.push_back(fmt::format("quantization_method {}: no effect on the embedded engine, the GGUF's own quantisation counts", p.quantization_method));
-  if (engine == "llama") notes.push_back("gpu_memory_utilization: no effect on the embedded engine, memory is sized from the requests");
+    notes.push_back(
+        fmt::format("quantization_method {}: no effect on the embedded engine, the GGUF's own quantisation counts",
+                    p.quantization_method));
+  if (engine == "llama")
+    notes.push_back("gpu_memory_utilization: no effect on the embedded engine, memory is sized from the requests");
   return notes;
 }
 

@@ -8,8 +8,8 @@
 
 namespace qeval {
 
-// presets/*.yaml, shipped; `user_folder` overrides by name ("" = none). Sorted: performance, balanced, memory_optimized,
-// then others by name.
+// presets/*.yaml, shipped; `user_folder` overrides by name ("" = none). Sorted: performance, balanced,
+// memory_optimized, then others by name.
 Result<std::vector<Preset>> load_presets(const std::string& user_folder);
 Result<Preset> parse_preset(const std::string& text, const std::string& file);
 Result<Preset> find_preset(const std::vector<Preset>& presets, const std::string& name);

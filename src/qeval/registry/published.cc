@@ -13,15 +13,18 @@ namespace {
 Status add_table(const Json& table, const std::string& file, std::vector<PublishedScore>& out) {
   if (!table.is_object()) return bad_input(fmt::format("{}: each table is a map of keys", file));
   std::string where = fmt::format("{}: {}", file, json_string(table, "source", "a table without source"));
-  if (!table.contains("columns") || !table.contains("rows")) return bad_input(where + ": keys columns and rows were expected");
-  if (!table["columns"].is_array() || !table["rows"].is_object()) return bad_input(where + ": columns: a list, rows: a map from weights to values were expected");
+  if (!table.contains("columns") || !table.contains("rows"))
+    return bad_input(where + ": keys columns and rows were expected");
+  if (!table["columns"].is_array() || !table["rows"].is_object())
+    return bad_input(where + ": columns: a list, rows: a map from weights to values were expected");
   double scale = json_number(table, "scale", 100);
   for (const auto& [hf_id, values] : table["rows"].items()) {
     if (!values.is_array() || values.size() != table["columns"].size())
       return bad_input(fmt::format("{}: {}: {} values were expected", where, hf_id, table["columns"].size()));
     for (size_t i = 0; i < values.size(); ++i) {
       if (values[i].is_null()) continue;
-      if (!values[i].is_number()) return bad_input(fmt::format("{}: {}: value {} is not a number", where, hf_id, i + 1));
+      if (!values[i].is_number())
+        return bad_input(fmt::format("{}: {}: value {} is not a number", where, hf_id, i + 1));
       const Json& column = table["columns"][i];
       PublishedScore score;
       score.hf_id = hf_id;
@@ -48,7 +51,8 @@ Status add_table(const Json& table, const std::string& file, std::vector<Publish
 
 Result<std::vector<PublishedScore>> parse_published(const std::string& text, const std::string& file) {
   QEVAL_TRY(Json yaml, parse_yaml(text, file));
-  if (!yaml.is_object() || !yaml.contains("tables") || !yaml["tables"].is_array()) return bad_input(fmt::format("{}: a list under the key “tables” was expected", file));
+  if (!yaml.is_object() || !yaml.contains("tables") || !yaml["tables"].is_array())
+    return bad_input(fmt::format("{}: a list under the key “tables” was expected", file));
   std::vector<PublishedScore> out;
   for (const Json& table : yaml["tables"]) {
     QEVAL_CHECK(add_table(table, file, out));

@@ -58,7 +58,8 @@ Result<std::vector<std::string>> weights_files(const std::string& path) {
   std::string name = fs::path(path).filename().string();
   // …-00001-of-00003.gguf
   size_t of = name.rfind("-of-");
-  if (of == std::string::npos || of < 6 || name.compare(of - 6, 6, "-00001") != 0 || name.size() < of + 9) return std::vector{path};
+  if (of == std::string::npos || of < 6 || name.compare(of - 6, 6, "-00001") != 0 || name.size() < of + 9)
+    return std::vector{path};
   int n = std::atoi(name.substr(of + 4, 5).c_str());
   if (n < 2 || n > 1000) return std::vector{path};
   std::vector<std::string> parts;
@@ -93,7 +94,8 @@ Result<std::string> weights_sha256(const std::string& path, const std::string& c
   }
   if (changed) {
     // A cache that cannot be written costs time, not correctness.
-    if (make_directories(fs::path(cache_file).parent_path().string())) (void)write_file_atomic(cache_file, dump_json(remembered, 1));
+    if (make_directories(fs::path(cache_file).parent_path().string()))
+      (void)write_file_atomic(cache_file, dump_json(remembered, 1));
   }
   if (hashes.size() == 1) return hashes[0];
   std::string joined;

@@ -28,49 +28,62 @@ const Json* FieldReader::find(const char* key) {
 
 void FieldReader::complain(const char* key, const char* expected) {
   if (first_error_.empty())
-    first_error_ = fmt::format("{}: key “{}”: {} was expected, found {}", where_(key), key, expected, dump_json(object_[key]).substr(0, 80));
+    first_error_ = fmt::format("{}: key “{}”: {} was expected, found {}", where_(key), key, expected,
+                               dump_json(object_[key]).substr(0, 80));
 }
 
 void FieldReader::text(const char* key, std::string& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (v->is_string()) field = v->get<std::string>();
-  else complain(key, "text");
+  if (v->is_string())
+    field = v->get<std::string>();
+  else
+    complain(key, "text");
 }
 
 void FieldReader::number(const char* key, double& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (v->is_number()) field = v->get<double>();
-  else complain(key, "a number");
+  if (v->is_number())
+    field = v->get<double>();
+  else
+    complain(key, "a number");
 }
 
 void FieldReader::integer(const char* key, int& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (fits_int(*v)) field = v->get<int>();
-  else complain(key, "an integer");
+  if (fits_int(*v))
+    field = v->get<int>();
+  else
+    complain(key, "an integer");
 }
 
 void FieldReader::count(const char* key, int& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (fits_int(*v) && v->get<int>() >= 0) field = v->get<int>();
-  else complain(key, "an integer of 0 or more");
+  if (fits_int(*v) && v->get<int>() >= 0)
+    field = v->get<int>();
+  else
+    complain(key, "an integer of 0 or more");
 }
 
 void FieldReader::amount(const char* key, double& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (v->is_number() && std::isfinite(v->get<double>()) && v->get<double>() >= 0) field = v->get<double>();
-  else complain(key, "a number of 0 or more");
+  if (v->is_number() && std::isfinite(v->get<double>()) && v->get<double>() >= 0)
+    field = v->get<double>();
+  else
+    complain(key, "a number of 0 or more");
 }
 
 void FieldReader::flag(const char* key, bool& field) {
   const Json* v = find(key);
   if (!v) return;
-  if (v->is_boolean()) field = v->get<bool>();
-  else complain(key, "true or false");
+  if (v->is_boolean())
+    field = v->get<bool>();
+  else
+    complain(key, "true or false");
 }
 
 void FieldReader::integers(const char* key, std::vector<int>& field) {

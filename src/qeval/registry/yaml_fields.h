@@ -18,7 +18,8 @@ using KeyPlace = std::function<std::string(const std::string& key)>;
 class FieldReader {
  public:
   FieldReader(const Json& object, KeyPlace where) : object_(object), where_(std::move(where)) {}
-  FieldReader(const Json& object, const std::string& where) : FieldReader(object, [where](const std::string&) { return where; }) {}
+  FieldReader(const Json& object, const std::string& where)
+      : FieldReader(object, [where](const std::string&) { return where; }) {}
   void text(const char* key, std::string& field);
   void number(const char* key, double& field);
   void integer(const char* key, int& field);

@@ -52,7 +52,10 @@ TEST_F(HubTest, DownloadsIntoTheHubsOwnLayout) {
   auto files = pick_gguf(listing->files, "q8_0");
   ASSERT_TRUE(files) << files.error().message;
   int64_t last = 0;
-  auto done = hub.download({"org/model"}, (*files)[0], [&](const std::string&, int64_t n, int64_t) { last = std::max(last, n); return true; });
+  auto done = hub.download({"org/model"}, (*files)[0], [&](const std::string&, int64_t n, int64_t) {
+    last = std::max(last, n);
+    return true;
+  });
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->path, scratch.path + "/hub/models--org--model/snapshots/" + kCommit + "/tiny-Q8_0.gguf");
   EXPECT_TRUE(fs::is_symlink(done->path));
@@ -98,8 +101,10 @@ TEST_F(HubTest, TokenGoesToTheHubAlone) {
   ASSERT_TRUE(done) << done.error().message;
   size_t with_token = 0;
   for (const Json& entry : server.log()) {
-    if (entry["server"] == "storage") EXPECT_EQ(entry["authorization"], "");
-    else with_token += entry["authorization"] == "Bearer good";
+    if (entry["server"] == "storage")
+      EXPECT_EQ(entry["authorization"], "");
+    else
+      with_token += entry["authorization"] == "Bearer good";
   }
   EXPECT_GE(with_token, 3U);
   EXPECT_EQ(server.n_requests("storage"), 1U);
@@ -155,7 +160,8 @@ TEST_F(HubTest, WrongBytesAreNeverKept) {
   auto small = hub.download({"org/corrupt-small"}, {"config.json"});
   ASSERT_FALSE(small);
   EXPECT_THAT(small.error().message, HasSubstr("git id"));
-  for (const auto& entry : fs::recursive_directory_iterator(scratch.path + "/hub")) EXPECT_FALSE(entry.is_regular_file()) << entry.path();
+  for (const auto& entry : fs::recursive_directory_iterator(scratch.path + "/hub"))
+    EXPECT_FALSE(entry.is_regular_file()) << entry.path();
 }
 
 TEST_F(HubTest, SaysWhyNothingCame) {
@@ -170,7 +176,12 @@ TEST_F(HubTest, SaysWhyNothingCame) {
   auto page = get("org/page", "Q8_0", config());
   ASSERT_FALSE(page);
   EXPECT_EQ(page.error().kind, ErrorKind::bad_input);
-  auto stalled = get("org/stalled", "Q8_0", [&] { HubConfig c = config(); c.stall_timeout_s = 1; c.retries = 0; return c; }());
+  auto stalled = get("org/stalled", "Q8_0", [&] {
+    HubConfig c = config();
+    c.stall_timeout_s = 1;
+    c.retries = 0;
+    return c;
+  }());
   ASSERT_FALSE(stalled);
   EXPECT_EQ(stalled.error().kind, ErrorKind::unavailable);
   EXPECT_THAT(stalled.error().message, HasSubstr("no answer in time"));
@@ -200,8 +211,10 @@ TEST_F(HubTest, HostileNamesStayOutOfTheCache) {
   auto listing = Hub(config()).list({"org/hostile"});
   ASSERT_TRUE(listing) << listing.error().message;
   for (const HubFile& file : listing->files) EXPECT_THAT(file.path, Not(HasSubstr("escape")));
-  for (const char* name : {"../x.gguf", "/etc/x", "a//b", "a/./b", "..", "", "a\nb"}) EXPECT_FALSE(Hub(config()).download({"org/model"}, {name})) << name;
-  for (const char* repo : {"a/b/c", "../b", "a b/c", "", "/b", "a/", "a--b/c", "a/..", "http://x/y"}) EXPECT_FALSE(Hub(config()).list({repo})) << repo;
+  for (const char* name : {"../x.gguf", "/etc/x", "a//b", "a/./b", "..", "", "a\nb"})
+    EXPECT_FALSE(Hub(config()).download({"org/model"}, {name})) << name;
+  for (const char* repo : {"a/b/c", "../b", "a b/c", "", "/b", "a/", "a--b/c", "a/..", "http://x/y"})
+    EXPECT_FALSE(Hub(config()).list({repo})) << repo;
 }
 
 TEST_F(HubTest, AStopKeepsTheRest) {
@@ -209,7 +222,8 @@ TEST_F(HubTest, AStopKeepsTheRest) {
   auto listing = hub.list({"org/stalled"});
   ASSERT_TRUE(listing);
   auto files = pick_gguf(listing->files, "Q8_0");
-  auto stopped = hub.download({"org/stalled"}, (*files)[0], [](const std::string&, int64_t done, int64_t) { return done == 0; });
+  auto stopped =
+      hub.download({"org/stalled"}, (*files)[0], [](const std::string&, int64_t done, int64_t) { return done == 0; });
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().kind, ErrorKind::interrupted);
   EXPECT_EQ(read_file(partial("org/stalled", (*files)[0].sha256))->size(), 4U);
@@ -217,7 +231,9 @@ TEST_F(HubTest, AStopKeepsTheRest) {
 
 TEST(HubConfig, FollowsTheHubsVariables) {
   ScratchDir scratch;
-  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_OFFLINE"}) ::unsetenv(name);
+  for (const char* name :
+       {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_OFFLINE"})
+    ::unsetenv(name);
   ::setenv("HF_HOME", scratch.path.c_str(), 1);
   std::ofstream(scratch.path + "/token") << "from-file\n";
   HubConfig c = hub_config_from_environment();
@@ -251,8 +267,12 @@ std::vector<std::string> picked(const std::vector<std::string>& names, const std
 }
 
 TEST(PickGguf, ByQuantisationNameAndDefault) {
-  std::vector<std::string> repo = {"README.md", "qwen2.5-7b-instruct-q4_k_m-00001-of-00002.gguf", "qwen2.5-7b-instruct-q4_k_m-00002-of-00002.gguf",
-                                   "qwen2.5-7b-instruct-q8_0.gguf", "qwen2.5-7b-instruct-fp16.gguf", "mmproj-Q8_0.gguf"};
+  std::vector<std::string> repo = {"README.md",
+                                   "qwen2.5-7b-instruct-q4_k_m-00001-of-00002.gguf",
+                                   "qwen2.5-7b-instruct-q4_k_m-00002-of-00002.gguf",
+                                   "qwen2.5-7b-instruct-q8_0.gguf",
+                                   "qwen2.5-7b-instruct-fp16.gguf",
+                                   "mmproj-Q8_0.gguf"};
   EXPECT_EQ(picked(repo, ""), (std::vector<std::string>{repo[3]}));
   EXPECT_EQ(picked(repo, "Q4_K_M"), (std::vector<std::string>{repo[1], repo[2]}));
   EXPECT_EQ(picked(repo, "F16"), (std::vector<std::string>{repo[4]}));
@@ -262,8 +282,10 @@ TEST(PickGguf, ByQuantisationNameAndDefault) {
   EXPECT_THAT(picked(repo, "other.gguf")[0], HasSubstr("no file other.gguf"));
   EXPECT_THAT(picked({"README.md"}, "")[0], HasSubstr("no GGUF"));
   EXPECT_THAT(picked({"a-Q8_0.gguf", "b-Q8_0.gguf"}, "")[0], HasSubstr("fits several files"));
-  EXPECT_THAT(picked({"a-Q4_0-00001-of-00003.gguf", "a-Q4_0-00003-of-00003.gguf"}, "")[0], HasSubstr("part 2 of 3 is missing"));
-  EXPECT_EQ(picked({"UD/Model-UD-Q4_K_XL.gguf", "Model-IQ2_XXS.gguf"}, "iq2_xxs"), (std::vector<std::string>{"Model-IQ2_XXS.gguf"}));
+  EXPECT_THAT(picked({"a-Q4_0-00001-of-00003.gguf", "a-Q4_0-00003-of-00003.gguf"}, "")[0],
+              HasSubstr("part 2 of 3 is missing"));
+  EXPECT_EQ(picked({"UD/Model-UD-Q4_K_XL.gguf", "Model-IQ2_XXS.gguf"}, "iq2_xxs"),
+            (std::vector<std::string>{"Model-IQ2_XXS.gguf"}));
 }
 
 TEST(PickGguf, ReadsTheQuantisation) {

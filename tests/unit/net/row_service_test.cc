@@ -15,7 +15,10 @@ TEST(RowService, PagesBecomeJsonLines) {
   FakeHub server;
   RowQuery query{"org/data", "main", "test", server.url};
   int64_t last = 0;
-  auto rows = fetch_rows_as_jsonl(query, [&](int64_t done, int64_t total) { last = done; return total == 250; });
+  auto rows = fetch_rows_as_jsonl(query, [&](int64_t done, int64_t total) {
+    last = done;
+    return total == 250;
+  });
   ASSERT_TRUE(rows) << rows.error().message;
   EXPECT_EQ(std::count(rows->begin(), rows->end(), '\n'), 250);
   EXPECT_EQ(last, 250);
@@ -25,7 +28,9 @@ TEST(RowService, PagesBecomeJsonLines) {
 
 TEST(RowService, SaysWhatIsWrong) {
   FakeHub server;
-  auto error_of = [&](const std::string& split) { return fetch_rows_as_jsonl({"org/data", "main", split, server.url}).error(); };
+  auto error_of = [&](const std::string& split) {
+    return fetch_rows_as_jsonl({"org/data", "main", split, server.url}).error();
+  };
   EXPECT_THAT(error_of("cut").message, HasSubstr("cut row 7 short"));
   EXPECT_EQ(error_of("empty").kind, ErrorKind::unavailable);
   EXPECT_EQ(error_of("absent").kind, ErrorKind::not_found);

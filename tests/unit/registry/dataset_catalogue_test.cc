@@ -38,10 +38,13 @@ TEST(DatasetCatalogue, TheShippedOneIsWhole) {
     EXPECT_THAT(dataset.homepage, HasSubstr("https://")) << dataset.name;
     for (const DataFile& file : dataset.files) {
       EXPECT_TRUE(paths.insert(file.path).second) << file.path;
-      for (const DataSource& source : file.sources) EXPECT_EQ(source.text().find('{'), std::string::npos) << source.text();
+      for (const DataSource& source : file.sources)
+        EXPECT_EQ(source.text().find('{'), std::string::npos) << source.text();
     }
   }
-  for (const char* name : {"gsm8k", "arc_challenge", "arc_easy", "hellaswag", "winogrande", "piqa", "mmlu", "truthfulqa", "humaneval", "mbpp"}) EXPECT_TRUE(names.count(name)) << name;
+  for (const char* name : {"gsm8k", "arc_challenge", "arc_easy", "hellaswag", "winogrande", "piqa", "mmlu",
+                           "truthfulqa", "humaneval", "mbpp"})
+    EXPECT_TRUE(names.count(name)) << name;
   EXPECT_THAT(find_dataset(*catalogue, "gsm8").error().message, HasSubstr("near: gsm8k"));
 }
 
@@ -54,18 +57,24 @@ TEST(DatasetCatalogue, KnowsTheCopiesForDevelopment) {
   for (const DatasetInfo& dataset : *catalogue)
     for (const DataFileStatus& file : verify_dataset(dataset, {folder, ""})) {
       if (file.state == DataState::absent) continue;
-      EXPECT_TRUE(file.state == DataState::original || file.state == DataState::variant) << file.path << ": " << to_string(file.state);
+      EXPECT_TRUE(file.state == DataState::original || file.state == DataState::variant)
+          << file.path << ": " << to_string(file.state);
     }
 }
 
 TEST(DatasetCatalogue, WrongEntriesAreNamed) {
   EXPECT_THAT(error_of("datasets: 3"), HasSubstr("a list under the key"));
-  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sources: [{url: http://h/x}], shasum: 1}]}]"), HasSubstr("unknown key “shasum”"));
-  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: ../x, sources: [{url: http://h/x}]}]}]"), HasSubstr("below the data folder"));
-  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: /x, sources: [{url: http://h/x}]}]}]"), HasSubstr("below the data folder"));
-  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sources: [{url: u, pip: p}]}]}]"), HasSubstr("exactly one of"));
+  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sources: [{url: http://h/x}], shasum: 1}]}]"),
+              HasSubstr("unknown key “shasum”"));
+  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: ../x, sources: [{url: http://h/x}]}]}]"),
+              HasSubstr("below the data folder"));
+  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: /x, sources: [{url: http://h/x}]}]}]"),
+              HasSubstr("below the data folder"));
+  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sources: [{url: u, pip: p}]}]}]"),
+              HasSubstr("exactly one of"));
   EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sources: [{pip: p}]}]}]"), HasSubstr("needs member"));
-  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sha256: ABC, sources: [{url: u}]}]}]"), HasSubstr("64 lower-case"));
+  EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x, sha256: ABC, sources: [{url: u}]}]}]"),
+              HasSubstr("64 lower-case"));
   EXPECT_THAT(error_of("datasets: [{name: a, files: [{path: x}]}]"), HasSubstr("list of sources"));
 }
 
@@ -85,7 +94,8 @@ class DatasetPull : public testing::Test {
 };
 
 TEST_F(DatasetPull, RecordsWhatItFetchedAndDoesNotFetchAgain) {
-  std::string files = "      - {path: a/config.json, sources: [{url: \"" + url("missing") + "\"}, {url: \"" + url("model") + "\"}]}\n";
+  std::string files =
+      "      - {path: a/config.json, sources: [{url: \"" + url("missing") + "\"}, {url: \"" + url("model") + "\"}]}\n";
   auto done = pull(files);
   ASSERT_TRUE(done) << done.error().message;
   ASSERT_EQ(done->size(), 1U);
@@ -105,14 +115,16 @@ TEST_F(DatasetPull, RecordsWhatItFetchedAndDoesNotFetchAgain) {
 }
 
 TEST_F(DatasetPull, AWrongHashIsNotKept) {
-  auto done = pull("      - {path: x.json, sha256: " + std::string(64, 'a') + ", sources: [{url: \"" + url("model") + "\"}]}\n");
+  auto done = pull("      - {path: x.json, sha256: " + std::string(64, 'a') + ", sources: [{url: \"" + url("model") +
+                   "\"}]}\n");
   ASSERT_FALSE(done);
   EXPECT_THAT(done.error().message, HasSubstr("SHA-256"));
   EXPECT_FALSE(file_exists(scratch.path + "/data/x.json"));
 }
 
 TEST_F(DatasetPull, NamesEverySourceThatFailed) {
-  auto done = pull("      - {path: x.json, sources: [{url: \"" + url("missing") + "\"}, {url: \"http://127.0.0.1:9/x\"}, {rows: org/d, split: absent}]}\n");
+  auto done = pull("      - {path: x.json, sources: [{url: \"" + url("missing") +
+                   "\"}, {url: \"http://127.0.0.1:9/x\"}, {rows: org/d, split: absent}]}\n");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::unavailable);
   EXPECT_THAT(done.error().message, HasSubstr("not found (404)"));
@@ -120,28 +132,38 @@ TEST_F(DatasetPull, NamesEverySourceThatFailed) {
 }
 
 TEST_F(DatasetPull, RowsArchivesAndPackages) {
-  std::string make = "import zipfile,tarfile,io\n"
-                     "z=zipfile.ZipFile('" + scratch.path + "/demo_pkg-1.0-py3-none-any.whl','w')\n"
-                     "z.writestr('demo_pkg/data/d.txt','from the wheel')\n"
-                     "z.writestr('demo_pkg-1.0.dist-info/METADATA','Metadata-Version: 2.1\\nName: demo-pkg\\nVersion: 1.0\\n')\n"
-                     "z.writestr('demo_pkg-1.0.dist-info/WHEEL','Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
-                     "z.writestr('demo_pkg-1.0.dist-info/RECORD','')\n";
+  std::string make =
+      "import zipfile,tarfile,io\n"
+      "z=zipfile.ZipFile('" +
+      scratch.path +
+      "/demo_pkg-1.0-py3-none-any.whl','w')\n"
+      "z.writestr('demo_pkg/data/d.txt','from the wheel')\n"
+      "z.writestr('demo_pkg-1.0.dist-info/METADATA','Metadata-Version: 2.1\\nName: demo-pkg\\nVersion: 1.0\\n')\n"
+      "z.writestr('demo_pkg-1.0.dist-info/WHEEL','Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: "
+      "py3-none-any\\n')\n"
+      "z.writestr('demo_pkg-1.0.dist-info/RECORD','')\n";
   ASSERT_EQ(std::system(("python3 -c \"" + make + "\"").c_str()), 0);
-  auto done = pull("      - {path: r/rows.jsonl, sources: [{rows: org/d, config: c, split: test}]}\n"
-                   "      - {path: p/d.txt, sources: [{pip: " + scratch.path + "/demo_pkg-1.0-py3-none-any.whl, member: demo_pkg/data/d.txt}]}\n"
-                   "      - {path: folder/, sources: [{pip: " + scratch.path + "/demo_pkg-1.0-py3-none-any.whl, member: demo_pkg-1.0.dist-info/*}]}\n");
+  auto done = pull(
+      "      - {path: r/rows.jsonl, sources: [{rows: org/d, config: c, split: test}]}\n"
+      "      - {path: p/d.txt, sources: [{pip: " +
+      scratch.path +
+      "/demo_pkg-1.0-py3-none-any.whl, member: demo_pkg/data/d.txt}]}\n"
+      "      - {path: folder/, sources: [{pip: " +
+      scratch.path + "/demo_pkg-1.0-py3-none-any.whl, member: demo_pkg-1.0.dist-info/*}]}\n");
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(*read_file(scratch.path + "/data/p/d.txt"), "from the wheel");
   EXPECT_TRUE(file_exists(scratch.path + "/data/folder/METADATA"));
   EXPECT_THAT(*read_file(scratch.path + "/data/r/rows.jsonl"), HasSubstr("c test 249"));
   for (const DataFileStatus& file : *done) EXPECT_EQ(file.state, DataState::recorded) << file.path;
-  auto none = pull("      - {path: q.txt, sources: [{pip: " + scratch.path + "/demo_pkg-1.0-py3-none-any.whl, member: absent.txt}]}\n");
+  auto none = pull("      - {path: q.txt, sources: [{pip: " + scratch.path +
+                   "/demo_pkg-1.0-py3-none-any.whl, member: absent.txt}]}\n");
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message, HasSubstr("no single absent.txt"));
 }
 
 TEST_F(DatasetPull, OptionalFilesOnlyWhenAllAreAsked) {
-  dataset = parsed("datasets: [{name: d, sources: [{url: \"" + url("model") + "\"}], files: [{path: a}, {path: b, optional: true}]}]");
+  dataset = parsed("datasets: [{name: d, sources: [{url: \"" + url("model") +
+                   "\"}], files: [{path: a}, {path: b, optional: true}]}]");
   PullOptions options;
   ASSERT_TRUE(pull_dataset(dataset, {"", scratch.path}, options));
   EXPECT_FALSE(file_exists(scratch.path + "/data/b"));

@@ -33,17 +33,21 @@ TEST(Models, EveryRowIsComplete) {
   for (const ModelSpec& m : shipped()) {
     EXPECT_TRUE(ids.insert(m.id).second) << m.id;
     EXPECT_THAT(m.hf_id, HasSubstr("/")) << m.id;
-    for (const std::string& text : {m.name, m.family, m.license, m.priority, m.kind, m.thinking, m.tool_format}) EXPECT_FALSE(text.empty()) << m.id;
+    for (const std::string& text : {m.name, m.family, m.license, m.priority, m.kind, m.thinking, m.tool_format})
+      EXPECT_FALSE(text.empty()) << m.id;
     for (double number : {m.params_b, m.active_params_b, m.size_gb}) EXPECT_GT(number, 0) << m.id;
-    for (int number : {m.n_layers, m.n_kv_layers, m.d_model, m.n_heads, m.n_kv_heads, m.head_dim, m.d_ff, m.vocab, m.context}) EXPECT_GT(number, 0) << m.id;
+    for (int number :
+         {m.n_layers, m.n_kv_layers, m.d_model, m.n_heads, m.n_kv_heads, m.head_dim, m.d_ff, m.vocab, m.context})
+      EXPECT_GT(number, 0) << m.id;
     EXPECT_GE(m.stop_ids.size(), 2U) << m.id;
-    EXPECT_EQ(m.n_kv_layers < m.n_layers, m.state_mib_per_seq > 0) << m.id;
+    EXPECT_EQ(m.n_kv_layers<m.n_layers, m.state_mib_per_seq> 0) << m.id;
     EXPECT_TRUE(m.thinking == "none" || m.thinking == "switch" || m.thinking == "always") << m.id;
     EXPECT_TRUE(m.tool_format == "none" || m.tool_format == "hermes" || m.tool_format == "xml") << m.id;
     EXPECT_EQ(m.thinking == "always", m.kind == "thinking") << m.id;
     EXPECT_FALSE(m.thinking == "none" && m.thinking_default) << m.id;
     EXPECT_TRUE(m.yarn_factor <= 1 || m.context_extended > m.context) << m.id;
-    EXPECT_TRUE(m.kind == "base" || m.kind == "math" || m.sampling.contains("default") || m.family == "smollm2") << m.id;
+    EXPECT_TRUE(m.kind == "base" || m.kind == "math" || m.sampling.contains("default") || m.family == "smollm2")
+        << m.id;
   }
 }
 
@@ -52,7 +56,8 @@ TEST(Models, ParametersFollowFromTheShape) {
   for (const ModelSpec& m : shipped()) {
     if (m.id == "qwen3.8-flash-next") continue;  // its n-gram table and index are not in the shape
     double computed = params_from_shape(m);
-    EXPECT_NEAR(computed / m.params_b, 1, 0.01) << m.id << ": " << computed << " from the shape, " << m.params_b << " stated";
+    EXPECT_NEAR(computed / m.params_b, 1, 0.01)
+        << m.id << ": " << computed << " from the shape, " << m.params_b << " stated";
     EXPECT_NEAR(m.size_gb / (2 * m.params_b), 1, 0.01) << m.id;
     ++n;
   }
@@ -111,7 +116,8 @@ TEST(Models, AreFoundByIdAndHfIdAndNearMatches) {
 
 TEST(Models, AUsersRowWins) {
   ScratchDir scratch;
-  std::ofstream(scratch.path + "/mine.yaml") << "models:\n  - {id: qwen3-8b, hf_id: Me/Mine, params_b: 1}\n  - {id: new, hf_id: Me/New}\n";
+  std::ofstream(scratch.path + "/mine.yaml")
+      << "models:\n  - {id: qwen3-8b, hf_id: Me/Mine, params_b: 1}\n  - {id: new, hf_id: Me/New}\n";
   auto models = load_models(scratch.path);
   ASSERT_TRUE(models) << models.error().message;
   EXPECT_EQ(find_model(*models, "qwen3-8b")->hf_id, "Me/Mine");
@@ -130,15 +136,19 @@ TEST_P(ModelErrors, NameFileKeyAndWhatWasExpected) {
   EXPECT_THAT(models.error().message, HasSubstr("m.yaml"));
   EXPECT_THAT(models.error().message, HasSubstr(GetParam().expected));
 }
-INSTANTIATE_TEST_SUITE_P(Models, ModelErrors,
-                         testing::Values(BadYaml{"models: [{id: a, parms_b: 3}]", "unknown key “parms_b”; near: params_b"},
-                                         BadYaml{"models:\n  - id: ok\n  - id: a\n    n_layers: many\n", "m.yaml:4"},
-                                         BadYaml{"models: [{id: a, n_layers: many}]", "an integer of 0 or more was expected"}, BadYaml{"models: [{id: a, n_layers: 99999999999}]", "an integer"},
-                                         BadYaml{"models: [{id: a, n_layers: -5}]", "n_layers"}, BadYaml{"models: [{id: a, stop_ids: [x]}]", "list of integers"},
-                                         BadYaml{"models: [{name: a}]", "no id"}, BadYaml{"models: [{id: a}, {id: a}]", "twice"}, BadYaml{"models: 3", "a list"},
-                                         BadYaml{"models: [3]", "map of keys"}, BadYaml{"defaults: 3\nmodels: [{id: a}]", "defaults"},
-                                         BadYaml{"models: [{id: a, thinking: sometimes}]", "none, switch, always"}, BadYaml{"- a", "a list under"},
-                                         BadYaml{"models: [{id: a, params_b: .nan}]", "params_b"}));
+INSTANTIATE_TEST_SUITE_P(
+    Models, ModelErrors,
+    testing::Values(BadYaml{"models: [{id: a, parms_b: 3}]", "unknown key “parms_b”; near: params_b"},
+                    BadYaml{"models:\n  - id: ok\n  - id: a\n    n_layers: many\n", "m.yaml:4"},
+                    BadYaml{"models: [{id: a, n_layers: many}]", "an integer of 0 or more was expected"},
+                    BadYaml{"models: [{id: a, n_layers: 99999999999}]", "an integer"},
+                    BadYaml{"models: [{id: a, n_layers: -5}]", "n_layers"},
+                    BadYaml{"models: [{id: a, stop_ids: [x]}]", "list of integers"},
+                    BadYaml{"models: [{name: a}]", "no id"}, BadYaml{"models: [{id: a}, {id: a}]", "twice"},
+                    BadYaml{"models: 3", "a list"}, BadYaml{"models: [3]", "map of keys"},
+                    BadYaml{"defaults: 3\nmodels: [{id: a}]", "defaults"},
+                    BadYaml{"models: [{id: a, thinking: sometimes}]", "none, switch, always"},
+                    BadYaml{"- a", "a list under"}, BadYaml{"models: [{id: a, params_b: .nan}]", "params_b"}));
 
 TEST(Models, ARowSurvivesWritingAndReading) {
   for (const ModelSpec& m : shipped()) {
@@ -182,8 +192,9 @@ TEST(Presets, HoldTheDesignsValues) {
 }
 
 TEST(Presets, WrongValuesAreNamed) {
-  for (const char* yaml : {"name: a\nmax_num_seqs: 0", "name: a\ngpu_memory_utilization: 1.5", "max_num_seqs: 3", "name: a\nbatch: 3", "name: a\nmax_num_seqs: lots", "3", "name: a\ngpu_memory_utilization: .nan",
-                           "name: a\nevaluation_batch_size: -1"}) {
+  for (const char* yaml : {"name: a\nmax_num_seqs: 0", "name: a\ngpu_memory_utilization: 1.5", "max_num_seqs: 3",
+                           "name: a\nbatch: 3", "name: a\nmax_num_seqs: lots", "3",
+                           "name: a\ngpu_memory_utilization: .nan", "name: a\nevaluation_batch_size: -1"}) {
     auto preset = parse_preset(yaml, "p.yaml");
     ASSERT_FALSE(preset) << yaml;
     EXPECT_EQ(preset.error().kind, ErrorKind::bad_input);
@@ -214,8 +225,11 @@ TEST(Published, ExactRowsAndOthers) {
 }
 
 TEST(Published, WrongTablesAreNamed) {
-  for (const char* yaml : {"tables: 3", "tables: [{columns: [{family: a}], rows: {m: [1, 2]}}]", "tables: [{columns: [{family: a}], rows: {m: [x]}}]",
-                           "tables: [{columns: [{famly: a}], rows: {m: [1]}}]", "tables: [{rows: {m: [1]}}]", "tables: [{columns: [3], rows: {m: [1]}}]", "tables: [3]", "tables: [{columns: 3, rows: 4}]"}) {
+  for (const char* yaml :
+       {"tables: 3", "tables: [{columns: [{family: a}], rows: {m: [1, 2]}}]",
+        "tables: [{columns: [{family: a}], rows: {m: [x]}}]", "tables: [{columns: [{famly: a}], rows: {m: [1]}}]",
+        "tables: [{rows: {m: [1]}}]", "tables: [{columns: [3], rows: {m: [1]}}]", "tables: [3]",
+        "tables: [{columns: 3, rows: 4}]"}) {
     auto scores = parse_published(yaml, "p.yaml");
     ASSERT_FALSE(scores) << yaml;
     EXPECT_THAT(scores.error().message, HasSubstr("p.yaml"));

@@ -22,13 +22,18 @@ class Resolver : public testing::Test {
   Resolver() {
     ::setenv("HF_ENDPOINT", server.url.c_str(), 1);
     ::setenv("HF_HUB_CACHE", (scratch.path + "/hub").c_str(), 1);
-    auto parsed = parse_models("models:\n  - {id: tiny, hf_id: org/Tiny, gguf_repo: org/tiny-GGUF, gguf_quant: Q8_0}\n  - {id: no-gguf, hf_id: org/None}\n", "t.yaml");
+    auto parsed = parse_models(
+        "models:\n  - {id: tiny, hf_id: org/Tiny, gguf_repo: org/tiny-GGUF, gguf_quant: Q8_0}\n  - {id: no-gguf, "
+        "hf_id: org/None}\n",
+        "t.yaml");
     models = *parsed;
   }
   ~Resolver() override {
     for (const char* name : {"HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE"}) ::unsetenv(name);
   }
-  Result<ResolvedModel> resolve(const std::string& asked) { return resolve_model(asked, models, [](const std::string&, int64_t, int64_t) { return true; }); }
+  Result<ResolvedModel> resolve(const std::string& asked) {
+    return resolve_model(asked, models, [](const std::string&, int64_t, int64_t) { return true; });
+  }
   FakeHub server;
   ScratchDir scratch;
   std::vector<ModelSpec> models;
@@ -87,7 +92,8 @@ TEST_F(Resolver, PathsAndErrors) {
 
 TEST_F(Resolver, KnownFilesAreKnownByTheirHash) {
   auto shipped = *load_models("");
-  EXPECT_EQ(model_by_sha256(shipped, "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")->id, "smollm2-135m-instruct");
+  EXPECT_EQ(model_by_sha256(shipped, "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")->id,
+            "smollm2-135m-instruct");
   EXPECT_FALSE(model_by_sha256(shipped, std::string(64, '0')));
   EXPECT_FALSE(model_by_sha256(shipped, ""));
   EXPECT_EQ(model_by_gguf_name(shipped, "Qwen2.5 0.5B Instruct")->id, "qwen2.5-0.5b-instruct");
@@ -116,7 +122,8 @@ TEST(WeightsHash, RemembersUntilTheFileChanges) {
   EXPECT_EQ(*weights_sha256(path, cache, false, count), sha256_hex("other"));
   EXPECT_FALSE(weights_sha256(scratch.path + "/absent.gguf", cache, false, nullptr));
   std::ofstream(scratch.path + "/m-00001-of-00002.gguf") << "a";
-  EXPECT_THAT(weights_sha256(scratch.path + "/m-00001-of-00002.gguf", cache, false, nullptr).error().message, HasSubstr("part 2 of 2 is missing"));
+  EXPECT_THAT(weights_sha256(scratch.path + "/m-00001-of-00002.gguf", cache, false, nullptr).error().message,
+              HasSubstr("part 2 of 2 is missing"));
 }
 
 }  // namespace
