@@ -96,6 +96,18 @@ class Run(QevalTest):
         self.assertEqual(changed[0]["changes"], [])
         self.assertGreater(changed[0]["n_samples"], 0)
 
+    def test_rescore_lists_what_another_filter_changes(self):
+        self.expect(0, *self.run_args(tasks="gsm8k", script=ANSWERS))
+        text = (SOURCE / "tasks" / "gsm8k" / "gsm8k.yaml").read_text()
+        self.write("tasks/gsm8k.yaml", text.replace("'#### (", "'@@@@ ("))
+        result = self.expect(0, "rescore", "1", "--include-path", self.folder / "tasks", "--json").json()[0]
+        changed = [c for c in result["changes"] if c["filter"] == "strict-match" and c["doc_id"] == 0]
+        self.assertEqual(len(changed), 1)
+        self.assertEqual((changed[0]["before"], changed[0]["extracted_before"]), ("correct", "35"))
+        self.assertNotEqual(changed[0]["after"], "correct")
+        # and back again, with the shipped task
+        self.assertTrue(self.expect(0, "rescore", "1", "--json").json()[0]["changes"])
+
     def test_dry_run_touches_nothing(self):
         plan = self.expect(0, *self.run_args("--dry-run", script=ANSWERS)).json()
         self.assertEqual(plan["docs"], 8)

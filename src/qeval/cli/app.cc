@@ -6,10 +6,7 @@
 #include <cstdlib>
 
 #include "qeval/cli/command.h"
-
-#ifndef QEVAL_VERSION
-#define QEVAL_VERSION "0.1.0"
-#endif
+#include "qeval/util/version.h"
 
 namespace qeval {
 
@@ -50,7 +47,7 @@ std::vector<std::string> split_commas(const std::string& text) {
 
 int run_cli(int argc, char** argv) {
   CLI::App app("Know which Qwen to deploy, and trust the number.", "qeval");
-  app.set_version_flag("--version", "qeval " QEVAL_VERSION);
+  app.set_version_flag("--version", std::string("qeval ") + kQevalVersion);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Command command;

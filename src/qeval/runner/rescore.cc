@@ -3,28 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "qeval/runner/summary.h"
 #include "qeval/scorer/scorer.h"
 
 namespace qeval {
 namespace {
-
-Sample sample_from(SampleRecord& record) {
-  Sample sample;
-  const Json& json = record.sample;
-  sample.doc_id = record.doc_id;
-  sample.doc = json.contains("doc") ? json["doc"] : Json();
-  sample.doc_hash = json_string(json, "doc_hash");
-  sample.target = json_string(json, "target");
-  if (json.contains("references")) sample.references = json["references"].get<std::vector<std::string>>();
-  if (json.contains("choices")) sample.choices = json["choices"].get<std::vector<std::string>>();
-  if (json.contains("gold")) sample.gold = json["gold"].get<std::vector<int>>();
-  sample.multiple_inputs = json_bool(json, "multiple_inputs");
-  sample.requests = std::move(record.requests);
-  return sample;
-}
 
 void note_changes(const std::string& task, int64_t doc_id, const std::vector<Score>& before,
                   const std::vector<Score>& after, std::vector<ScoreChange>& changes) {
@@ -50,11 +34,9 @@ Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord&
   std::vector<std::vector<Score>> all;
   Status put;
   QEVAL_CHECK(store.for_each_sample(run.id, record.task, [&](SampleRecord&& stored) {
-    std::vector<Score> before = std::move(stored.scores);
-    std::vector<Response> responses = std::move(stored.responses);
-    Sample sample = sample_from(stored);
-    std::vector<Score> after = scorer->score(sample, responses);
-    note_changes(record.task, sample.doc_id, before, after, result.changes);
+    Sample sample = sample_from_record(stored);
+    std::vector<Score> after = scorer->score(sample, stored.responses);
+    note_changes(record.task, sample.doc_id, stored.scores, after, result.changes);
     put = store.put_scores(run.id, record.task, sample.doc_id, kScorerVersion, after, scorer->backend());
     doc_ids.push_back(sample.doc_id);
     all.push_back(std::move(after));

@@ -120,7 +120,6 @@ class Execution {
         for (const Score& s : scores) usable = usable && !is_infrastructure(s.failure_class);
         if (usable) t->scores[doc_id] = std::move(scores);
       }
-      t->n_stored = static_cast<int64_t>(t->scores.size());
     }
     return {};
   }

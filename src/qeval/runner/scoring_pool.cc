@@ -27,11 +27,6 @@ void ScoringPool::wait_idle() {
   idle_.wait(lock, [&] { return jobs_.empty() && n_running_ == 0; });
 }
 
-size_t ScoringPool::n_waiting() const {
-  std::lock_guard lock(mutex_);
-  return jobs_.size() + n_running_;
-}
-
 void ScoringPool::work() {
   std::unique_lock lock(mutex_);
   while (true) {

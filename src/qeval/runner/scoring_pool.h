@@ -20,11 +20,10 @@ class ScoringPool {
 
   void push(std::function<void()> job);
   void wait_idle();           // until every pushed job has ended
-  size_t n_waiting() const;   // queued or running
 
  private:
   void work();
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable has_job_, has_room_, idle_;
   std::deque<std::function<void()>> jobs_;
   size_t max_queued_, n_running_ = 0;

@@ -19,7 +19,6 @@ struct TaskState {
   std::unique_ptr<Scorer> scorer;
   std::mutex mutex;
   std::map<int64_t, std::vector<Score>> scores;  // by doc id
-  int64_t n_stored = 0;                          // scored by an earlier attempt at this run
   int64_t n_reused = 0;                          // samples whose responses all came from the store
   int64_t n_prompt_tokens = 0, n_new_tokens = 0;
   double first_s = -1, last_s = 0;               // of its own responses, since the run's start
