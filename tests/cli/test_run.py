@@ -50,6 +50,12 @@ class Run(QevalTest):
         self.assertEqual(task["n_infrastructure"], 1)
         self.assertEqual(task["metrics"][0]["n"], 3)
         self.assertLess(task["metrics"][0]["bound_low"], task["metrics"][0]["bound_high"])
+        # the fault hits the second request of a session: only the missing one is asked now
+        again = self.expect(0, *args, "--json").json()
+        self.assertEqual(again["tasks"][0]["n_infrastructure"], 0)
+        self.assertEqual(again["tasks"][0]["metrics"][0]["n"], 4)
+        self.assertEqual(self.rows("select count(*) from responses"), [(4,)])
+        self.assertEqual(self.rows("select count(*) from runs"), [(1,)])
 
     def test_interrupted_run_goes_on_where_it_stopped(self):
         slow = {**ANSWERS, "latency_ms": 300}
@@ -121,6 +127,7 @@ class Tracker(QevalTest):
         outcome = self.expect(3, *self.run_args(script=ANSWERS))
         self.assertIn("--adopt", outcome.err)
         self.assertEqual((self.folder / "TRACKER.md").read_text(), "# mine\n")
+        self.assertFalse((self.folder / "qeval.db").exists(), "known before any work, not after")
 
     def test_adopt_keeps_the_text(self):
         self.expect(0, *self.run_args("--no-tracker", script=ANSWERS))
