@@ -22,12 +22,25 @@ const char* to_string(FailureClass c) {
     case FailureClass::engine_failure: return "engine_failure";
     case FailureClass::sandbox_failure: return "sandbox_failure";
     case FailureClass::degenerate: return "degenerate";
+    case FailureClass::no_call: return "no_call";
+    case FailureClass::prose: return "prose";
+    case FailureClass::invalid_json: return "invalid_json";
+    case FailureClass::surrounding_text: return "surrounding_text";
+    case FailureClass::call_syntax: return "call_syntax";
+    case FailureClass::unknown_function: return "unknown_function";
+    case FailureClass::missing_parameter: return "missing_parameter";
+    case FailureClass::unknown_parameter: return "unknown_parameter";
+    case FailureClass::wrong_type: return "wrong_type";
+    case FailureClass::wrong_value: return "wrong_value";
+    case FailureClass::wrong_call_count: return "wrong_call_count";
+    case FailureClass::needless_call: return "needless_call";
+    case FailureClass::schema_violation: return "schema_violation";
   }
   return "unknown";
 }
 
 std::optional<FailureClass> failure_class_from(std::string_view name) {
-  for (int i = 1; i <= 18; ++i)
+  for (int i = 1; i <= kLastFailureClass; ++i)
     if (name == to_string(static_cast<FailureClass>(i))) return static_cast<FailureClass>(i);
   return std::nullopt;
 }

@@ -25,7 +25,21 @@ enum class FailureClass {
   engine_failure = 16,       // infrastructure: never counts as wrong
   sandbox_failure = 17,      // infrastructure: never counts as wrong
   degenerate = 18,           // log-likelihoods that cannot rank (all equal or not finite)
+  no_call = 19,              // a call was due; the answer is empty or says that there is none
+  prose = 20,                // a call (or JSON) was due; the answer is text for people
+  invalid_json = 21,
+  surrounding_text = 22,     // a well-formed call or JSON with text around it that the protocol does not allow
+  call_syntax = 23,          // a call, in another syntax than the protocol's
+  unknown_function = 24,
+  missing_parameter = 25,
+  unknown_parameter = 26,
+  wrong_type = 27,
+  wrong_value = 28,
+  wrong_call_count = 29,
+  needless_call = 30,        // a call where none was due
+  schema_violation = 31,     // valid JSON that its schema refuses
 };
+inline constexpr int kLastFailureClass = 31;
 
 const char* to_string(FailureClass c);
 std::optional<FailureClass> failure_class_from(std::string_view name);
@@ -43,6 +57,10 @@ constexpr bool is_format(FailureClass c) {
     case FailureClass::unterminated_string:
     case FailureClass::code_fence:
     case FailureClass::truncated:
+    case FailureClass::prose:
+    case FailureClass::invalid_json:
+    case FailureClass::surrounding_text:
+    case FailureClass::call_syntax:
     case FailureClass::unfinished_thinking: return true;
     default: return false;
   }

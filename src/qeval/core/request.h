@@ -97,7 +97,8 @@ struct Response {
   FinishReason finish = FinishReason::failed;
   EngineFailure failure = EngineFailure::none;
   std::string failure_message;
-  std::string text;                        // generate: raw output, already cut at the stop string; may be invalid UTF-8
+  std::string text;                        // generate: raw output, already cut at the stop string; may be invalid UTF-8;
+                                           // a server's tool_calls are written into it (core/tool_call.h)
   std::string stop_string;                 // which of `until` ended it
   double logprob_nats = 0;                 // (rolling) log-likelihood of the continuation, summed
   bool is_greedy = false;                  // every continuation token was the argmax

@@ -82,11 +82,11 @@ std::string class_text(FailureClass c) {
     case FailureClass::unfinished_thinking:
       return "thinking not finished";
     case FailureClass::syntax_error:
-      return "Python syntax error";
+      return "syntax error";
     case FailureClass::unterminated_string:
       return "unterminated string literal";
     case FailureClass::code_fence:
-      return "code wrapped in Markdown or chat text";
+      return "wrapped in a Markdown fence or chat text";
     case FailureClass::runtime_error:
       return "Python runtime error";
     case FailureClass::test_failed:
@@ -101,6 +101,32 @@ std::string class_text(FailureClass c) {
       return "sandbox failure (not the model's)";
     case FailureClass::degenerate:
       return "log-likelihoods that cannot rank";
+    case FailureClass::no_call:
+      return "no call where one was due";
+    case FailureClass::prose:
+      return "prose instead of a call or JSON";
+    case FailureClass::invalid_json:
+      return "invalid JSON";
+    case FailureClass::surrounding_text:
+      return "text around the call or JSON";
+    case FailureClass::call_syntax:
+      return "call in another syntax";
+    case FailureClass::unknown_function:
+      return "unknown function";
+    case FailureClass::missing_parameter:
+      return "missing parameter";
+    case FailureClass::unknown_parameter:
+      return "unknown parameter";
+    case FailureClass::wrong_type:
+      return "wrong type";
+    case FailureClass::wrong_value:
+      return "wrong value";
+    case FailureClass::wrong_call_count:
+      return "wrong number of calls";
+    case FailureClass::needless_call:
+      return "call where none was due";
+    case FailureClass::schema_violation:
+      return "JSON that its schema refuses";
   }
   return "unknown";
 }

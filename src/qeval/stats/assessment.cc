@@ -34,7 +34,7 @@ const char* phrase(FailureClass c) {
     case FailureClass::unfinished_thinking:
       return "never left the thinking part";
     case FailureClass::syntax_error:
-      return "are not valid Python";
+      return "are not valid code";
     case FailureClass::unterminated_string:
       return "end in an unterminated string literal";
     case FailureClass::code_fence:
@@ -53,6 +53,32 @@ const char* phrase(FailureClass c) {
       return "could not be run because the sandbox failed";
     case FailureClass::degenerate:
       return "have log-likelihoods that cannot rank the choices (all equal or not finite)";
+    case FailureClass::no_call:
+      return "make no call where one was due";
+    case FailureClass::prose:
+      return "are text for people where a call or JSON was due";
+    case FailureClass::invalid_json:
+      return "are not valid JSON";
+    case FailureClass::surrounding_text:
+      return "are well-formed, but stand in text that the protocol does not allow";
+    case FailureClass::call_syntax:
+      return "are calls in another syntax than the protocol's";
+    case FailureClass::unknown_function:
+      return "call a function that does not exist";
+    case FailureClass::missing_parameter:
+      return "leave out a required parameter";
+    case FailureClass::unknown_parameter:
+      return "give a parameter that does not exist";
+    case FailureClass::wrong_type:
+      return "give a parameter of the wrong type";
+    case FailureClass::wrong_value:
+      return "give a parameter a wrong value";
+    case FailureClass::wrong_call_count:
+      return "make more or fewer calls than were due";
+    case FailureClass::needless_call:
+      return "call a function where none was due";
+    case FailureClass::schema_violation:
+      return "are JSON that the schema refuses";
   }
   return "are of an unknown class";
 }

@@ -108,7 +108,7 @@ ScoreRow score_row(const Score& score) {
 }
 
 Result<Score> score_from(Database& db, const ScoreRow& row) {
-  if (row.failure_class < 1 || row.failure_class > static_cast<int>(FailureClass::degenerate))
+  if (row.failure_class < 1 || row.failure_class > kLastFailureClass)
     return bad_input(fmt::format("{}: a score is damaged: unknown failure class {}", db.path(), row.failure_class));
   Score out;
   out.filter = row.filter;
