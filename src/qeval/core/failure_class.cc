@@ -35,6 +35,11 @@ const char* to_string(FailureClass c) {
     case FailureClass::wrong_call_count: return "wrong_call_count";
     case FailureClass::needless_call: return "needless_call";
     case FailureClass::schema_violation: return "schema_violation";
+    case FailureClass::wrong_state: return "wrong_state";
+    case FailureClass::forbidden_write: return "forbidden_write";
+    case FailureClass::missing_answer: return "missing_answer";
+    case FailureClass::step_limit: return "step_limit";
+    case FailureClass::invalid_calls: return "invalid_calls";
   }
   return "unknown";
 }

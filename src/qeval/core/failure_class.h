@@ -38,8 +38,13 @@ enum class FailureClass {
   wrong_call_count = 29,
   needless_call = 30,        // a call where none was due
   schema_violation = 31,     // valid JSON that its schema refuses
+  wrong_state = 34,          // agents: the world is not as it should be at the end
+  forbidden_write = 35,      // agents: something was changed that must not be
+  missing_answer = 36,       // agents: the user was not told what had to be said
+  step_limit = 37,           // agents: the budget of turns ran out
+  invalid_calls = 38,        // agents: calls stayed invalid after the retries
 };
-inline constexpr int kLastFailureClass = 31;
+inline constexpr int kLastFailureClass = 38;
 
 const char* to_string(FailureClass c);
 std::optional<FailureClass> failure_class_from(std::string_view name);
@@ -61,6 +66,7 @@ constexpr bool is_format(FailureClass c) {
     case FailureClass::invalid_json:
     case FailureClass::surrounding_text:
     case FailureClass::call_syntax:
+    case FailureClass::invalid_calls:
     case FailureClass::unfinished_thinking: return true;
     default: return false;
   }

@@ -127,6 +127,16 @@ std::string class_text(FailureClass c) {
       return "call where none was due";
     case FailureClass::schema_violation:
       return "JSON that its schema refuses";
+    case FailureClass::wrong_state:
+      return "wrong final state";
+    case FailureClass::forbidden_write:
+      return "forbidden change";
+    case FailureClass::missing_answer:
+      return "required answer not given";
+    case FailureClass::step_limit:
+      return "step budget spent";
+    case FailureClass::invalid_calls:
+      return "calls stay invalid";
   }
   return "unknown";
 }

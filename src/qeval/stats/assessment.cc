@@ -79,6 +79,16 @@ const char* phrase(FailureClass c) {
       return "call a function where none was due";
     case FailureClass::schema_violation:
       return "are JSON that the schema refuses";
+    case FailureClass::wrong_state:
+      return "leave the world in another state than was asked for";
+    case FailureClass::forbidden_write:
+      return "change what must not be changed";
+    case FailureClass::missing_answer:
+      return "do not tell the user what had to be said";
+    case FailureClass::step_limit:
+      return "run out of their budget of turns";
+    case FailureClass::invalid_calls:
+      return "end in calls that stay invalid after the retries";
   }
   return "are of an unknown class";
 }
