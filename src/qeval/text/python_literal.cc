@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cstdlib>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "qeval/text/python_token.h"
 #include "qeval/text/unicode.h"
 #include "qeval/text/utf8.h"
 
@@ -15,11 +14,6 @@ namespace qeval {
 namespace {
 
 constexpr int kMaxNesting = 200;  // CPython's own tokenizer stops there
-
-bool is_digit_of(char c, int base) {
-  int value = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
-  return value < base;
-}
 
 class LiteralParser {
  public:
@@ -41,21 +35,7 @@ class LiteralParser {
                                                     : ", found the end"));
   }
 
-  // White space and comments; line breaks only inside brackets, as in Python.
-  void skip() {
-    while (at_ < text_.size()) {
-      char c = text_[at_];
-      if (c == ' ' || c == '\t' || c == '\f' || (depth_ > 0 && (c == '\n' || c == '\r'))) {
-        ++at_;
-      } else if (c == '\\' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') {
-        at_ += 2;
-      } else if (c == '#') {
-        while (at_ < text_.size() && text_[at_] != '\n') ++at_;
-      } else {
-        break;
-      }
-    }
-  }
+  void skip() { skip_python_space(text_, at_, depth_ > 0); }
   char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
   bool take(char c) {
     skip();
@@ -168,157 +148,34 @@ class LiteralParser {
     return out;
   }
 
-  // Characters before the quote (r, b, u …) plus one; 0 where no string begins.
-  size_t string_prefix_length() const {
-    for (size_t n = 0; n <= 2; ++n) {
-      char c = peek(n);
-      if (c == '\'' || c == '"') return n + 1;
-      char lower = static_cast<char>(c | 32);
-      if (lower != 'r' && lower != 'b' && lower != 'u') return 0;
-    }
-    return 0;
-  }
+  size_t string_prefix_length() const { return python_string_prefix(text_, at_); }
 
   Result<Json> strings() {
-    std::string out;
-    for (size_t n; (n = string_prefix_length()) > 0; skip()) {
-      bool raw = false;
-      for (size_t i = 0; i + 1 < n; ++i) {
-        char lower = static_cast<char>(peek(i) | 32);
-        if (lower == 'b') return error("a str, no bytes");
-        if (lower == 'r') raw = true;
+    PythonString all;
+    for (; string_prefix_length() > 0; skip()) {
+      size_t start = at_;
+      TokenFault fault = read_python_string(text_, at_, all);
+      if (fault.empty() && (all.bytes || all.format)) {
+        at_ = start;
+        fault = "a str, no bytes or f-string";
       }
-      at_ += n - 1;
-      QEVAL_CHECK(one_string(raw, out));
+      if (!fault.empty()) return error(fault);
     }
-    return Json(std::move(out));
-  }
-
-  Status one_string(bool raw, std::string& out) {
-    char quote = peek();
-    bool triple = peek(1) == quote && peek(2) == quote;
-    at_ += triple ? 3 : 1;
-    while (at_ < text_.size()) {
-      char c = text_[at_];
-      if (c == quote && (!triple || (peek(1) == quote && peek(2) == quote))) {
-        at_ += triple ? 3 : 1;
-        return {};
-      }
-      if (c == '\n' && !triple) break;
-      if (c != '\\') {
-        // Python's tokenizer reads every kind of line end as \n.
-        if (c == '\r') {
-          if (!triple) break;
-          out += '\n';
-          at_ += peek(1) == '\n' ? 2 : 1;
-          continue;
-        }
-        out += c;
-        ++at_;
-      } else if (raw) {
-        out += c;
-        ++at_;
-        if (at_ < text_.size()) out += text_[at_++];
-      } else {
-        QEVAL_CHECK(escape(out));
-      }
-    }
-    return error("the closing quote");
-  }
-
-  Status escape(std::string& out) {
-    char c = peek(1);
-    if (at_ + 1 >= text_.size()) return error("a character after '\\'");
-    static constexpr std::string_view kNames = "abfnrtv\\'\"", kValues = "\a\b\f\n\r\t\v\\'\"";
-    if (size_t i = kNames.find(c); i != std::string_view::npos) {
-      out += kValues[i];
-      at_ += 2;
-    } else if (c == '\n') {
-      at_ += 2;
-    } else if (c >= '0' && c <= '7') {
-      uint32_t value = 0;
-      for (++at_; at_ < text_.size() && value < 64 && is_digit_of(text_[at_], 8); ++at_)
-        value = value * 8 + static_cast<uint32_t>(text_[at_] - '0');
-      append_utf8(out, value);
-    } else if (c == 'x' || c == 'u' || c == 'U') {
-      size_t n = c == 'x' ? 2 : c == 'u' ? 4 : 8;
-      std::string_view digits = text_.substr(at_ + 2, n);
-      uint32_t value = 0;
-      auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-      if (digits.size() < n || ec != std::errc() || end != digits.data() + n || value > 0x10FFFF)
-        return error(fmt::format("{} hexadecimal digits after \\{}", n, c));
-      append_utf8(out, value);
-      at_ += 2 + n;
-    } else if (c == 'N') {
-      return error("no \\N{name} escape (not supported)");
-    } else {
-      out += '\\';
-      ++at_;
-    }
-    return {};
+    return Json(std::move(all.text));
   }
 
   Result<Json> number() {
-    bool negative = false;
+    bool negative = peek() == '-';
     if (peek() == '-' || peek() == '+') {
-      negative = peek() == '-';
       ++at_;
       skip();
     }
-    size_t start = at_;
-    int base = 10;
-    if (peek() == '0' && std::string_view("xXoObB").find(peek(1)) != std::string_view::npos && peek(1) != '\0') {
-      base = (peek(1) | 32) == 'x' ? 16 : (peek(1) | 32) == 'o' ? 8 : 2;
-      at_ += 2;
-    }
-    std::string digits;
-    bool is_float = false;
-    if (!read_digits(digits, base)) return error("a digit");
-    if (base == 10) {
-      if (peek() == '.') {
-        is_float = true;
-        digits += text_[at_++];
-        if (!read_digits(digits, 10)) return error("a digit");
-      }
-      if ((peek() | 32) == 'e') {
-        is_float = true;
-        digits += text_[at_++];
-        if (peek() == '-' || peek() == '+') digits += text_[at_++];
-        if (!is_digit_of(peek(), 10) || !read_digits(digits, 10)) return error("an exponent");
-      }
-      if (digits == ".") return error("a digit");
-      if (!is_float && digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos)
-        return at_ = start, error("an integer without leading zeros");
-    } else if (digits.empty()) {
-      return error("a digit");
-    }
-    if (peek() == 'j' || peek() == 'J' || peek() == '_' || py_is_alpha(static_cast<unsigned char>(peek())))
-      return error("the end of the number");
-    return number_value(digits, base, is_float, negative);
-  }
-
-  // Digits with single underscores between them; false where an underscore is misplaced.
-  bool read_digits(std::string& out, int base) {
-    while (is_digit_of(peek(), base)) {
-      out += text_[at_++];
-      if (peek() == '_') {
-        if (!is_digit_of(peek(1), base)) return false;
-        ++at_;
-      }
-    }
-    return true;
-  }
-
-  Result<Json> number_value(const std::string& digits, int base, bool is_float, bool negative) {
-    if (is_float) {
-      double value = std::strtod(digits.c_str(), nullptr);
-      return Json(negative ? -value : value);
-    }
-    uint64_t value = 0;
-    auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-    constexpr uint64_t kMax = uint64_t{1} << 63;
-    if (ec != std::errc() || value > kMax || (value == kMax && !negative)) return error("an integer within 64 bits");
-    return Json(negative ? static_cast<int64_t>(0 - value) : static_cast<int64_t>(value));
+    PyValue value;
+    if (TokenFault fault = read_python_number(text_, at_, value); !fault.empty()) return error(fault);
+    if (negative) value = py_negative(value);
+    if (value.is(PyValue::Kind::other)) return error("a real number");
+    if (value.is(PyValue::Kind::integer) && !value.text.empty()) return error("an integer within 64 bits");
+    return to_json(value);
   }
 
   std::string_view text_;
