@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "qeval/agent/turn.h"
 #include "qeval/text/unicode.h"
 
 namespace qeval::agent {
@@ -27,11 +28,13 @@ std::vector<std::string> texts(const Json& doc, const char* key) {
   return doc[key].get<std::vector<std::string>>();
 }
 
-std::string system_text(const Json& doc, const Workflow& workflow, const World& world) {
+std::string system_text(const Json& doc, const Workflow& workflow, const World& world, const Json& tools) {
   std::string out = workflow.instruction.empty() ? kConduct : workflow.instruction;
   out += "\n\n" + world.policy;
+  std::string protocol = protocol_text(workflow.protocol, tools);
+  if (!protocol.empty()) out += "\n\n" + protocol;
   std::string today = json_string(doc["state"], "today");
-  if (!today.empty()) out += "\nToday is " + today + ".";
+  if (!today.empty()) out += (protocol.empty() ? "\n" : "\n\n") + ("Today is " + today + ".");
   return out;
 }
 
@@ -56,8 +59,24 @@ const char* to_string(End end) {
   return "unknown";
 }
 
+const char* to_string(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::native: return "native";
+    case Protocol::described: return "described";
+    case Protocol::prompt: return "prompt";
+    case Protocol::constrained: return "constrained";
+  }
+  return "unknown";
+}
+
+std::optional<Protocol> protocol_from(std::string_view name) {
+  for (Protocol protocol : {Protocol::native, Protocol::described, Protocol::prompt, Protocol::constrained})
+    if (name == to_string(protocol)) return protocol;
+  return std::nullopt;
+}
+
 Json to_json(const Workflow& w) {
-  return {{"instruction", w.instruction}, {"invalid_retries", w.invalid_retries}, {"max_steps", w.max_steps}};
+  return {{"protocol", to_string(w.protocol)}, {"instruction", w.instruction}, {"invalid_retries", w.invalid_retries}, {"max_steps", w.max_steps}};
 }
 
 Result<Workflow> workflow_from_json(const Json& json) {
@@ -66,7 +85,11 @@ Result<Workflow> workflow_from_json(const Json& json) {
   if (!json.is_object()) return fail(ErrorKind::usage, "agent settings: KEY=VALUE was expected");
   for (const auto& [key, value] : json.items()) {
     auto whole = [&](int64_t least, int64_t most) { return value.is_number_integer() && value >= least && value <= most; };
-    if (key == "instruction") {
+    if (key == "protocol") {
+      auto protocol = protocol_from(value.is_string() ? value.get<std::string>() : "");
+      if (!protocol) return fail(ErrorKind::usage, fmt::format("agent.protocol: native, described, prompt or constrained was expected, not {}", dump_json(value)));
+      out.protocol = *protocol;
+    } else if (key == "instruction") {
       if (!value.is_string()) return fail(ErrorKind::usage, "agent.instruction: a text was expected");
       out.instruction = value.get<std::string>();
     } else if (key == "invalid_retries") {
@@ -76,7 +99,7 @@ Result<Workflow> workflow_from_json(const Json& json) {
       if (!whole(0, 200)) return fail(ErrorKind::usage, fmt::format("agent.max_steps: 0 (the task's own) to 200 was expected, not {}", dump_json(value)));
       out.max_steps = value.get<int>();
     } else {
-      return fail(ErrorKind::usage, fmt::format("agent.{}: unknown setting; known: instruction, invalid_retries, max_steps", key));
+      return fail(ErrorKind::usage, fmt::format("agent.{}: unknown setting; known: protocol, instruction, invalid_retries, max_steps", key));
     }
   }
   return out;
@@ -87,7 +110,7 @@ Episode::Episode(const Json& doc, const Workflow& workflow)
   tools_ = tool_list(world_, hidden_);
   max_steps_ = workflow_.max_steps > 0 ? workflow_.max_steps : static_cast<int>(doc["max_steps"].get<int64_t>());
   log_.state = doc["state"];
-  messages_.push_back({"system", system_text(doc, workflow_, world_), nullptr});
+  messages_.push_back({"system", system_text(doc, workflow_, world_, tools_), nullptr});
   messages_.push_back({"user", doc["user"][0]["say"].get<std::string>(), nullptr});
   answers_used_.assign(doc["user"][0].value("answers", Json::array()).size(), false);
 }
@@ -107,7 +130,7 @@ void Episode::take(const ModelTurn& turn) {
   bool invalid = !turn.invalid.empty();
   if (invalid) ++log_.n_unreadable;
   if (turn.calls.empty() && !invalid) {
-    hear(turn.said);
+    hear(turn);
     end_if_due(false);
     return;
   }
@@ -128,23 +151,27 @@ void Episode::run_calls(const ModelTurn& turn) {
   if (!turn.said.empty()) log_.said.push_back(turn.said.substr(0, kMaxSaid));
   size_t n = std::min(turn.calls.size(), kMaxCallsPerTurn);
   std::vector<Call> calls(turn.calls.begin(), turn.calls.begin() + static_cast<ptrdiff_t>(n));
-  auto reply = [&](const std::string& id, const std::string& name, const Json& content) {
-    messages_.push_back({"tool", dump_json(content), {{"tool_call_id", id}, {"name", name}}});
-  };
+  std::string text = valid_utf8(turn.text.substr(0, kMaxTextBack));
   if (calls.empty()) {
-    messages_.push_back({"assistant", valid_utf8(turn.text.substr(0, kMaxTextBack)), nullptr});
-    reply("call_0", "invalid", failed_call({"invalid_call", turn.invalid}).reply);
+    messages_.push_back({"assistant", text, nullptr});
+    add_reply("call_0", "invalid", failed_call({"invalid_call", turn.invalid}).reply);
     return;
   }
   Json listed = calls_for_template(calls, next_call_id_);
-  messages_.push_back({"assistant", valid_utf8(turn.said.substr(0, kMaxTextBack)), {{"tool_calls", listed}}});
+  // Without a slot for calls the template would drop them: there the model reads its own words.
+  if (workflow_.protocol == Protocol::native) messages_.push_back({"assistant", valid_utf8(turn.said.substr(0, kMaxTextBack)), {{"tool_calls", listed}}});
+  else messages_.push_back({"assistant", text, nullptr});
   for (size_t i = 0; i < n; ++i) {
     CallOutcome outcome = execute(calls[i]);
     Json content = std::move(outcome.reply);
     if (i + 1 == n && turn.calls.size() > n) content["note"] = fmt::format("only the first {} calls of a turn are run", n);
     if (i + 1 == n && !turn.invalid.empty()) content["note"] = "another call in this turn could not be read: " + turn.invalid;
-    reply(listed[i]["id"].get<std::string>(), calls[i].name, content);
+    add_reply(listed[i]["id"].get<std::string>(), calls[i].name, content);
   }
+}
+
+void Episode::add_reply(const std::string& id, const std::string& name, const Json& content) {
+  messages_.push_back({"tool", dump_json(content), {{"tool_call_id", id}, {"name", name}}});
 }
 
 CallOutcome Episode::execute(const Call& call) {
@@ -174,10 +201,10 @@ std::optional<ToolError> Episode::planted_fault(const std::string& tool) {
   return std::nullopt;
 }
 
-void Episode::hear(const std::string& whole) {
-  const std::string said = whole.substr(0, kMaxSaid);
+void Episode::hear(const ModelTurn& turn) {
+  const std::string said = turn.said.substr(0, kMaxSaid);
   log_.said.push_back(said);
-  messages_.push_back({"assistant", valid_utf8(said.substr(0, kMaxTextBack)), nullptr});
+  messages_.push_back({"assistant", valid_utf8(turn.text.substr(0, kMaxTextBack)), nullptr});
   if (auto reply = user_reply(said)) {
     messages_.push_back({"user", *reply, nullptr});
   } else {

@@ -11,8 +11,19 @@
 
 namespace qeval::agent {
 
+// How calls are asked for and written.
+enum class Protocol {
+  native,       // tools in the chat template's own slot, calls in the model's own syntax
+  described,    // the same syntax, tools in the system message: where the template has no slot
+  prompt,       // tools in the system message, calls as a JSON list
+  constrained,  // as prompt, and decoding is held to a schema (turn.h)
+};
+const char* to_string(Protocol protocol);
+std::optional<Protocol> protocol_from(std::string_view name);
+
 // How the agent is set up; every field can change a number and is part of the task's identity.
 struct Workflow {
+  Protocol protocol = Protocol::native;
   std::string instruction;     // in front of the world's policy; "" = the standard rules of conduct
   int invalid_retries = 3;     // this many turns in a row may hold an invalid call; one more ends the conversation
   int max_steps = 0;           // model turns; 0 = each task's own budget
@@ -66,16 +77,17 @@ class Episode {
   bool finished() const { return log_.end != End::running; }
   // What the model is asked next.
   const std::vector<Message>& messages() const { return messages_; }
-  const Json& tools() const { return tools_; }
+  const Json& tools() const { return tools_; }    // of the document; the protocol decides where they are shown
   // Only while not finished().
   void take(const ModelTurn& turn);
   const EpisodeLog& log() const { return log_; }
 
  private:
   void run_calls(const ModelTurn& turn);
+  void add_reply(const std::string& id, const std::string& name, const Json& content);
   CallOutcome execute(const Call& call);
   std::optional<ToolError> planted_fault(const std::string& tool);
-  void hear(const std::string& said);
+  void hear(const ModelTurn& turn);
   std::optional<std::string> user_reply(const std::string& said);
   void end_if_due(bool invalid);
 
