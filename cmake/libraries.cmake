@@ -33,6 +33,7 @@ qeval_library(agent DEPS core text tools util)
 qeval_library(registry DEPS core text net os util)
 qeval_library(task DEPS core text net synth util)
 qeval_library(engine DEPS core util)
+qeval_library(engine_openai DIR engine/openai DEPS engine core net text util)
 if(QEVAL_LLAMA)
   qeval_library(engine_llama DIR engine/llama DEPS engine core text util PRIVATE_LIBS llama_external)
 endif()
@@ -43,7 +44,7 @@ qeval_library(monitor DEPS core os util)
 qeval_library(store DEPS core util LIBS SQLiteCpp PkgConfig::SQLITE3 PkgConfig::ZSTD)
 qeval_library(runner DEPS task engine scorer sandbox store stats monitor core os text util)
 qeval_library(report DEPS store stats registry text core util)
-qeval_library(cli DEPS runner report registry store task engine scorer sandbox stats monitor net os text core util LIBS CLI11::CLI11)
+qeval_library(cli DEPS runner report registry store task engine engine_openai scorer sandbox stats monitor net os text core util LIBS CLI11::CLI11)
 
 # Shipped YAML is part of the binary, so that an installed qeval needs no data folder.
 file(GLOB_RECURSE shipped CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}

@@ -109,6 +109,7 @@ struct Response {
   double queue_s = 0;                      // submit to first computation
   double first_token_s = 0;                // submit to first token (generate)
   double total_s = 0;                      // submit to finish
+  std::vector<float> token_times_s;        // generate: submit to each piece of text as it came, where the engine streams
   bool truncated_prompt = false;           // left-truncated to fit, as lm-eval does
 };
 

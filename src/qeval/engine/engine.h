@@ -20,6 +20,8 @@ struct EngineCapabilities {
   bool tools = false;
   bool json_schema = false;
   bool exact = false;           // results can be made independent of the batch
+  bool own_chat = false;        // conversations are best sent as they are: a server renders them, as deployed
+  bool single_token_loglikelihood = false;  // of continuations of one token, where loglikelihood is false
 };
 
 // What an engine is and what it loaded. `settings` holds every resolved setting that can change a number.
@@ -69,6 +71,9 @@ class EngineSession {
   virtual void close_input() = 0;            // no more submits; the engine may now order globally
   virtual bool finished() const = 0;         // input closed and every response handed out
   virtual SessionStats stats() const = 0;
+  // Why the session cannot go on, once it cannot; everything not yet answered then fails. Answers already there still
+  // come from next().
+  virtual std::optional<Error> died() const { return std::nullopt; }
 };
 
 // A loaded model or a reachable server. One session at a time.

@@ -74,6 +74,11 @@ bool SessionQueue::finished() const {
   return (closed_ || stopped_ || dead_) && outstanding_.empty() && responses_.empty();
 }
 
+std::optional<Error> SessionQueue::died() const {
+  std::lock_guard lock(mutex_);
+  return dead_;
+}
+
 bool SessionQueue::wait_for_work(std::chrono::microseconds timeout) {
   std::unique_lock lock(mutex_);
   const uint64_t before = interrupts_;

@@ -36,6 +36,7 @@ class SessionQueue {
   void cancel_all();
   void close_input();
   bool finished() const;
+  std::optional<Error> died() const;
 
   // For workers.
   // Waits until something is pending, a cancel has come, input closed or the queue stopped. False: stop working.

@@ -111,6 +111,7 @@ Status set_headers(Easy& easy, const HttpRequest& request) {
   // libcurl keeps an Authorization header to the first host, port and scheme (CURLOPT_UNRESTRICTED_AUTH is off).
   if (!request.bearer_token.empty() && !add("Authorization: Bearer " + request.bearer_token))
     return bad_input("the access token holds a line break");
+  if (!request.post_body.empty() && (!add("Content-Type: application/json") || !add("Expect:"))) return {};
   curl_easy_setopt(easy.handle, CURLOPT_HTTPHEADER, easy.headers);
   return {};
 }
@@ -127,6 +128,12 @@ void set_options(CURL* handle, const CurlTransfer& transfer, State& state, char*
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout_s));
   curl_easy_setopt(handle, CURLOPT_NOBODY, request.head ? 1L : 0L);
+  if (!request.post_body.empty()) {
+    curl_easy_setopt(handle, CURLOPT_POST, 1L);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.post_body.data());
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.post_body.size()));
+  }
+  if (loopback_url(request.url)) curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, error_text);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &state);

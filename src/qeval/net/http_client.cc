@@ -27,6 +27,14 @@ std::string redacted_url(const std::string& url) {
   return out;
 }
 
+bool loopback_url(const std::string& url) {
+  size_t host = url.find("://");
+  host = host == std::string::npos ? 0 : host + 3;
+  const std::string authority = url.substr(host, url.find_first_of("/?#", host) - host);
+  const std::string name = authority.substr(authority.rfind('@') + 1);
+  return name.starts_with("127.") || name.starts_with("[::1]") || name == "localhost" || name.starts_with("localhost:");
+}
+
 std::string url_escape(const std::string& text) {
   std::string out;
   for (unsigned char c : text) {

@@ -20,6 +20,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string bearer_token;  // goes to the host of `url` alone, never across a redirect
   bool head = false;
+  std::string post_body;                 // not empty: POSTed as application/json
   bool follow_redirects = true;          // never from https down to http
   int64_t max_bytes = int64_t{1} << 30;  // of the body; more is an error
   int connect_timeout_s = 10;            // per address: name look-up, TCP and TLS together
@@ -67,6 +68,8 @@ Result<Download> http_download(const DownloadRequest& request);
 
 // Without query, fragment and user:password@: safe for messages and logs.
 std::string redacted_url(const std::string& url);
+// 127.0.0.0/8, ::1 or localhost: never reached through a proxy.
+bool loopback_url(const std::string& url);
 // Percent-encoding of one path segment or query value.
 std::string url_escape(const std::string& text);
 

@@ -58,7 +58,9 @@ Status SampleFlow::run() {
     QEVAL_CHECK(feed());
     if (built_all_ && backlog_.empty() && in_flight_.empty()) break;
     if (auto response = session_->next(std::chrono::milliseconds(50))) {
+      const bool is_failure = response->failure != EngineFailure::none;
       QEVAL_CHECK(take(std::move(*response)));
+      if (is_failure) QEVAL_CHECK(keep_what_is_there());
     } else if (session_->finished() && !in_flight_.empty()) {
       return fail(ErrorKind::environment, fmt::format("the engine ended with {} requests unanswered", in_flight_.size()));
     }
@@ -74,6 +76,16 @@ Status SampleFlow::run() {
   std::lock_guard lock(error_mutex_);
   if (score_error_) return fail(*score_error_);
   return {};
+}
+
+// Where the engine has died, what it answered before is stored, and the run ends with its reason.
+Status SampleFlow::keep_what_is_there() {
+  std::optional<Error> died = session_->died();
+  if (!died) return {};
+  while (auto response = session_->next(std::chrono::milliseconds(0)))
+    if (response->failure == EngineFailure::none) QEVAL_CHECK(take(std::move(*response)));
+  pool_.wait_idle();
+  return fail(std::move(*died));
 }
 
 Status SampleFlow::drain() {
@@ -134,7 +146,8 @@ bool SampleFlow::next_sample(TaskState*& task, size_t& index) {
 Status SampleFlow::open_sample(TaskState& task, size_t index) {
   auto open = std::make_shared<OpenSample>();
   open->task = &task;
-  QEVAL_TRY(open->sample, task.task->build(index, renderer_));
+  const bool as_chat = engine_.info().can.own_chat && task.task->spec().scoring.output_type == OutputType::generate_until;
+  QEVAL_TRY(open->sample, task.task->build(index, as_chat ? ChatRenderer() : renderer_));
   QEVAL_CHECK(services_.store->put_sample(run_, task.task->spec().name, open->sample));
   size_t n = open->sample.requests.size();
   open->responses.resize(n);

@@ -38,6 +38,7 @@ class SampleFlow {
   void answer(const Waiter& waiter, const Response& response, bool reused);
   void score(const SamplePtr& sample);
   Status drain();
+  Status keep_what_is_there();
   std::string key_of(const Request& request) const;
   void report(bool now);
   bool stop_requested() const { return services_.stop && services_.stop->load(); }

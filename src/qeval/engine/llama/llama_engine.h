@@ -6,6 +6,7 @@
 
 #include "qeval/core/model_spec.h"
 #include "qeval/engine/engine.h"
+#include "qeval/engine/tokenizer.h"
 
 namespace qeval {
 
@@ -19,6 +20,7 @@ struct LlamaOptions {
   int n_gpu_layers = -1;           // all, where a device is built in
   double yarn_factor = 0;          // static YaRN only when asked
   std::vector<int> extra_stop_ids; // registry: both end ids
+  bool vocab_only = false;         // no weights: tokenizer and chat template alone
   std::function<bool(float)> progress;  // 0..1; false aborts
 };
 
@@ -30,5 +32,8 @@ std::string llama_engine_version();
 
 // Name, architecture, quantisation, sizes and context of a GGUF without loading its weights.
 Result<WeightsIdentity> inspect_gguf(const std::string& path);
+
+// Tokenizer and chat template of a GGUF, without its weights.
+Result<std::shared_ptr<const Tokenizer>> load_gguf_tokenizer(const std::string& path);
 
 }  // namespace qeval

@@ -60,6 +60,7 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options
   std::unique_ptr<LlamaModel> out(new LlamaModel);
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.n_gpu_layers;
+  params.vocab_only = options.vocab_only;
   bool aborted = false;
   std::function<bool(float)> progress = [&](float done) {
     aborted = options.progress && !options.progress(done);
@@ -75,7 +76,7 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options
   }
   if (aborted) return fail(ErrorKind::interrupted, options.model_path + ": loading was stopped");
   if (!out->model_) return fail(load_error(options.model_path, mark));
-  if (!llama_model_has_decoder(out->model_) || llama_model_has_encoder(out->model_))
+  if (!options.vocab_only && (!llama_model_has_decoder(out->model_) || llama_model_has_encoder(out->model_)))
     return bad_input(options.model_path + ": not a decoder-only language model");
   out->read_vocab(options);
   if (out->n_vocab_ <= 0) return bad_input(options.model_path + ": the file holds no vocabulary");

@@ -1,53 +1,26 @@
 #include "qeval/engine/llama/score_plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace qeval {
 
-std::vector<ScoreJob> continuation_jobs(std::vector<TokenId> context, const std::vector<TokenId>& continuation,
-                                        int max_len, bool* truncated, std::string* why) {
-  *truncated = false;
-  if (continuation.empty()) {
-    *why = "the continuation has no tokens of its own";
-    return {};
-  }
-  if (static_cast<int64_t>(continuation.size()) > max_len) {
-    *why = fmt::format("the continuation has {} tokens, the model takes {}", continuation.size(), max_len);
-    return {};
-  }
-  ScoreJob job;
-  job.tokens = std::move(context);
-  job.tokens.insert(job.tokens.end(), continuation.begin(), continuation.end());
-  const size_t limit = static_cast<size_t>(max_len) + 1;
-  if (job.tokens.size() > limit) {
-    job.tokens.erase(job.tokens.begin(), job.tokens.end() - static_cast<std::ptrdiff_t>(limit));
-    *truncated = true;
-  }
-  job.n_targets = static_cast<int>(continuation.size());
-  std::vector<ScoreJob> out;
-  out.push_back(std::move(job));
+namespace {
+
+std::vector<ScoreJob> jobs_of(std::vector<ScoreWindow> windows) {
+  std::vector<ScoreJob> out(windows.size());
+  for (size_t i = 0; i < windows.size(); ++i) static_cast<ScoreWindow&>(out[i]) = std::move(windows[i]);
   return out;
 }
 
+}  // namespace
+
+std::vector<ScoreJob> continuation_jobs(std::vector<TokenId> context, const std::vector<TokenId>& continuation,
+                                        int max_len, bool* truncated, std::string* why) {
+  return jobs_of(continuation_windows(std::move(context), continuation, max_len, truncated, why));
+}
+
 std::vector<ScoreJob> rolling_jobs(const std::vector<TokenId>& tokens, TokenId prefix, int max_len) {
-  std::vector<ScoreJob> out;
-  const int n = static_cast<int>(tokens.size());
-  for (int done = 0; done < n;) {
-    const int n_targets = std::min(n - done, max_len);
-    const int end = done + n_targets;
-    ScoreJob job;
-    // At most max_len input tokens, so the first may lie max_len + 1 before the end.
-    const int begin = done == 0 ? -1 : std::max(-1, end - max_len - 1);
-    if (begin < 0) job.tokens.push_back(prefix);
-    job.tokens.insert(job.tokens.end(), tokens.begin() + std::max(begin, 0), tokens.begin() + end);
-    job.n_targets = n_targets;
-    job.first_target = done;
-    out.push_back(std::move(job));
-    done = end;
-  }
-  return out;
+  return jobs_of(rolling_windows(tokens, prefix, max_len));
 }
 
 int common_prefix(const std::vector<TokenId>& a, int n_a, const std::vector<TokenId>& b, int n_b) {

@@ -4,16 +4,14 @@
 #include <vector>
 
 #include "qeval/core/request.h"
+#include "qeval/engine/score_windows.h"
 
 namespace qeval {
 
-// One token sequence to score. Its input is all tokens but the last; the row at input position p predicts tokens[p+1].
-struct ScoreJob {
+// A window with what the scorer notes about it. The row at input position p predicts tokens[p+1].
+struct ScoreJob : ScoreWindow {
   int64_t owner = -1;              // the request's number in its session
   int priority = 0;
-  std::vector<TokenId> tokens;
-  int n_targets = 0;               // the last n_targets tokens are scored
-  int first_target = 0;            // index of the first one among the request's targets (rolling: several jobs)
   std::vector<double> logprobs;    // filled by the scorer, n_targets of them
   int n_rows_left = 0;
   bool greedy = true, finished = false;
@@ -23,12 +21,9 @@ struct ScoreJob {
   int first_row() const { return n_input() - n_targets; }
 };
 
-// Jobs of a continuation after a context, as lm-eval builds them: the last max_len + 1 tokens are kept. Empty result:
-// nothing to score, or the continuation alone exceeds max_len; `why` says which.
+// See score_windows.h.
 std::vector<ScoreJob> continuation_jobs(std::vector<TokenId> context, const std::vector<TokenId>& continuation,
                                         int max_len, bool* truncated, std::string* why);
-// Disjoint windows over a whole text, each predicted from at least one token before it (lm-eval's rolling windows with
-// context_len 1): `prefix` stands before the first token; the last window reaches back to fill max_len.
 std::vector<ScoreJob> rolling_jobs(const std::vector<TokenId>& tokens, TokenId prefix, int max_len);
 
 int common_prefix(const std::vector<TokenId>& a, int n_a, const std::vector<TokenId>& b, int n_b);
