@@ -6,6 +6,7 @@
 
 #include "qeval/cli/fake_script.h"
 #include "qeval/cli/run_options.h"
+#include "qeval/engine/openai/openai_engine.h"
 #include "qeval/monitor/environment.h"
 #include "qeval/registry/model_registry.h"
 #include "qeval/registry/model_resolver.h"
@@ -92,6 +93,52 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
 }
 #endif
 
+// The row that a server's model belongs to: by the name typed, or by the name that the server has for it.
+std::optional<ModelSpec> spec_of(const std::string& name) {
+  auto models = all_models();
+  if (!models) return std::nullopt;
+  auto found = find_model(*models, name);
+  return found ? std::optional(*found) : std::nullopt;
+}
+
+// The server is asked at once: what it can do decides which tasks can run.
+Result<EnginePlan> plan_openai(const EngineRequest& request, Preset preset) {
+  OpenAiOptions options;
+  options.base_urls = request.base_urls;
+  options.api_key = api_key_from_environment();
+  options.preset = preset;
+  options.weights_id = request.weights_id;
+  options.adaptive = request.adaptive;
+  options.model_names = {request.model};
+  EnginePlan plan;
+  plan.spec = spec_of(request.model);
+  if (plan.spec) {
+    options.model_names.push_back(plan.spec->hf_id);
+    options.hf_id = plan.hf_id = plan.spec->hf_id;
+    if (plan.spec->thinking == "switch") options.default_thinking = plan.spec->thinking_default;
+  }
+  if (!request.tokenizer.empty()) {
+#ifdef QEVAL_WITH_LLAMA
+    QEVAL_TRY(options.tokenizer, load_gguf_tokenizer(request.tokenizer));
+#else
+    return fail(ErrorKind::environment, "--tokenizer needs a qeval that is built with the embedded engine");
+#endif
+  }
+  QEVAL_TRY(std::shared_ptr<Engine> engine, connect_openai_engine(options));
+  const EngineInfo& info = engine->info();
+  plan.engine = info.name;
+  plan.engine_version = info.version;
+  plan.weights = info.weights;
+  plan.can = info.can;
+  plan.is_instruct = info.can.own_chat && (!plan.spec || plan.spec->kind != "base");
+  plan.preset = std::move(preset);
+  // Two servers may call different weights alike, so the addresses are part of the run, unless the user vouches.
+  if (request.weights_id.empty()) plan.options["base_urls"] = info.settings["base_urls"];
+  if (options.default_thinking) plan.options["default_thinking"] = *options.default_thinking;
+  plan.load = [options] { return connect_openai_engine(options); };
+  return plan;
+}
+
 }  // namespace
 
 TaskSources task_sources(const CommonOptions& options) {
@@ -126,6 +173,7 @@ Result<Sandbox*> SandboxHolder::get() {
 Result<EnginePlan> plan_engine(const EngineRequest& request) {
   QEVAL_TRY(Preset preset, preset_with_settings(request.preset.name, request.settings));
   if (request.engine == "fake") return plan_fake(request, std::move(preset));
+  if (request.engine == "openai") return plan_openai(request, std::move(preset));
 #ifdef QEVAL_WITH_LLAMA
   return plan_llama(request, std::move(preset));
 #else

@@ -45,6 +45,10 @@ struct EngineRequest {
   double yarn_factor = 0;
   int n_threads = 0;
   std::string fake_script;           // engine fake: what it answers
+  std::vector<std::string> base_urls;  // engine openai: the servers
+  std::string weights_id;            // the user's own id for weights that cannot be verified
+  std::string tokenizer;             // GGUF whose vocabulary a server's model has
+  bool adaptive = true;              // engine openai: concurrency finds its level
 };
 
 // A model resolved and, if need be, downloaded; nothing loaded yet.
@@ -56,6 +60,7 @@ struct EnginePlan {
   Preset preset;                     // with --set applied
   Json options;                      // resolved, for the run's key
   bool is_instruct = true;           // has a chat template
+  std::optional<EngineCapabilities> can;  // where it is known before loading and may be less than everything
   std::vector<std::string> notes;
   std::function<Result<std::unique_ptr<Engine>>()> load;
 };

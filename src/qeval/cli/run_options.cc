@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "qeval/cli/generative_variants.h"
+#include "qeval/net/http_client.h"
 #include "qeval/util/file.h"
 
 namespace qeval {
@@ -101,6 +103,12 @@ Json arguments_json(const RunOptions& o) {
   Json out = {{"model", o.model}, {"engine", o.engine}, {"preset", o.preset}, {"tasks", o.tasks}, {"suite", o.suite},
               {"apply_chat_template", o.apply_chat_template}, {"seed", o.seed}, {"gen_kwargs", o.gen_kwargs},
               {"system_instruction", o.system_instruction}, {"thinking", o.thinking}, {"set", o.set}, {"exact", o.exact}};
+  if (!o.base_urls.empty()) {
+    out["base_urls"] = Json::array();
+    for (const std::string& url : o.base_urls) out["base_urls"].push_back(redacted_url(url));
+  }
+  if (!o.weights_id.empty()) out["weights_id"] = o.weights_id;
+  if (!o.tokenizer.empty()) out["tokenizer"] = o.tokenizer;
   if (o.limit) out["limit"] = *o.limit;
   if (o.num_fewshot) out["num_fewshot"] = *o.num_fewshot;
   if (o.repeats) out["repeats"] = *o.repeats;
@@ -128,6 +136,9 @@ EngineRequest engine_request(const RunOptions& options) {
   request.yarn_factor = options.yarn_factor;
   request.n_threads = options.n_threads;
   request.fake_script = options.fake_script;
+  request.base_urls = options.base_urls;
+  request.weights_id = options.weights_id;
+  request.tokenizer = options.tokenizer;
   request.preset.name = options.preset;
   request.settings = options.set;
   return request;
@@ -158,15 +169,21 @@ Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, con
     QEVAL_TRY(auto leaves, registry.expand(name));
     for (const std::string& leaf : leaves) plan.tasks.push_back({leaf, base, "", ""});
   }
+  if (engine.can) {
+    QEVAL_CHECK(use_generative_variants(plan, *engine.can, engine.is_instruct, registry));
+  }
   for (PlannedTask& task : plan.tasks)
     if (samples.contains(task.name)) task.overrides.doc_ids = samples[task.name].get<std::vector<int64_t>>();
   return plan;
 }
 
 void add_run_options(CLI::App& app, RunOptions& o) {
-  app.add_option("--model", o.model, "Registry id, GGUF path, or hf:ORG/REPO[:QUANT|FILE]")->required();
-  app.add_option("--engine", o.engine, "llama (embedded) or fake (scripted, for tests)")
-      ->capture_default_str()->check(CLI::IsMember({"llama", "fake"}));
+  app.add_option("--model", o.model, "Registry id, GGUF path, or hf:ORG/REPO[:QUANT|FILE]; with --engine openai, the name that the server has for it")->required();
+  app.add_option("--engine", o.engine, "llama (embedded), openai (a server that is running), or fake (scripted, for tests)")
+      ->capture_default_str()->check(CLI::IsMember({"llama", "openai", "fake"}));
+  app.add_option("--base-url", o.base_urls, "Engine openai: address of a server, http://HOST:PORT; several share the load. "
+                                            "Its key comes from OPENAI_API_KEY or QEVAL_API_KEY");
+  app.add_option("--tokenizer", o.tokenizer, "Engine openai: GGUF with the model's vocabulary, where the server has no /tokenize");
   app.add_option("--preset", o.preset, "Serving preset (see `qeval presets`)")->capture_default_str();
   app.add_option("--tasks", o.tasks, "Comma-separated tasks, groups or tags (see `qeval tasks`)");
   app.add_option("--suite", o.suite, "Named list of tasks, picked by model: tracker, reference, … (see `qeval suites`)");

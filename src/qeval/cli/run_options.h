@@ -22,6 +22,8 @@ struct RunOptions {
   std::string samples_file;          // JSON {"task": [doc ids]}
   std::string output_path, tracker = "TRACKER.md", gen_kwargs, system_instruction, thinking, weights_id, fake_script;
   std::vector<std::string> set;      // KEY=VALUE of the preset
+  std::vector<std::string> base_urls;
+  std::string tokenizer;             // GGUF file
   bool no_tracker = false, fresh = false, exact = false, predict_only = false, dry_run = false, base_model = false;
   double yarn_factor = 0;
   int n_threads = 0;
