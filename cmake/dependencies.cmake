@@ -17,6 +17,20 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 
+# Header-only; without it tasks that validate JSON schemas say so when they are asked for.
+find_path(VALIJSON_INCLUDE valijson/validator.hpp HINTS ${CMAKE_BINARY_DIR}/valijson/usr/include ${CMAKE_SOURCE_DIR}/.deps/valijson/usr/include)
+if(NOT VALIJSON_INCLUDE)
+  execute_process(COMMAND ${CMAKE_SOURCE_DIR}/scripts/get-valijson ${CMAKE_BINARY_DIR}/valijson OUTPUT_QUIET ERROR_QUIET)
+  find_path(VALIJSON_INCLUDE valijson/validator.hpp HINTS ${CMAKE_BINARY_DIR}/valijson/usr/include)
+endif()
+add_library(valijson INTERFACE)
+if(VALIJSON_INCLUDE)
+  target_include_directories(valijson SYSTEM INTERFACE ${VALIJSON_INCLUDE})
+  target_compile_definitions(valijson INTERFACE QEVAL_WITH_VALIJSON)
+else()
+  message(WARNING "valijson was not found and could not be fetched: JSON schema tasks will not run")
+endif()
+
 # Warnings and sanitizers apply to our own code only.
 add_library(qeval_settings INTERFACE)
 target_include_directories(qeval_settings INTERFACE ${CMAKE_SOURCE_DIR}/src)

@@ -163,6 +163,53 @@ def format(doc):
     return format_line(doc["instruction"], doc["kind"]) == doc["target"]
 
 
+def fact_value(text):
+    if text in ("true", "false"):
+        return text == "true"
+    if text.startswith("the text "):
+        return text[len("the text ‹"):-1]
+    if listed := re.match(r"a list of \d+ (numbers|texts): (.*)$", text):
+        return [int(n) for n in listed[2].split(", ")] if listed[1] == "numbers" else re.findall("‹([^›]*)›", listed[2])
+    return float(text) if "." in text else int(text)
+
+
+def accepts(schema, value):
+    if "enum" in schema:
+        return value in schema["enum"]
+    kind = schema["type"]
+    if kind == "object":
+        assert schema["additionalProperties"] is False
+        return (isinstance(value, dict) and all(name in value for name in schema["required"])
+                and all(name in schema["properties"] and accepts(schema["properties"][name], item) for name, item in value.items()))
+    if kind == "array":
+        return isinstance(value, list) and schema["minItems"] <= len(value) <= schema["maxItems"] and all(accepts(schema["items"], v) for v in value)
+    if kind == "string":
+        return isinstance(value, str) and len(value) <= schema.get("maxLength", 10 ** 9)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is int and schema.get("minimum", value) <= value <= schema.get("maximum", value)
+
+
+def json_schema(doc):
+    schema, facts = re.search(r"JSON Schema:\n(.*?)\n\nFacts:\n(.*)$", doc["question"], re.S).groups()
+    assert json.loads(schema) == doc["schema"] and doc["messages"] == [{"role": "user", "content": doc["question"]}]
+    out = {}
+    for line in facts.split("\n"):
+        path, text = line[2:].split(": ", 1)
+        *parents, name = path.split(" → ")
+        place = out
+        for i, parent in enumerate(parents):
+            if parent == "1":
+                place = place[0]
+            else:
+                place = place.setdefault(parent, [{}] if (parents + [name])[i + 1] == "1" else {})
+        place[name] = fact_value(text)
+    assert not accepts(doc["schema"], {}) and not accepts(doc["schema"], {**out, "more": 1})
+    return accepts(doc["schema"], out) and json.loads(doc["target"]) == out
+
+
 solve = globals()[sys.argv[1]]
 bad = 0
 count = 0

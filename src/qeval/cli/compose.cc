@@ -70,6 +70,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   if (plan.spec && !plan.spec->identity_note.empty())
     plan.notes.push_back(fmt::format("{}: {}", plan.spec->id, plan.spec->identity_note));
   plan.is_instruct = plan.spec ? plan.spec->kind != "base" : !weights.chat_template_hash.empty();
+  plan.offers_tools = weights.offers_tools;
   plan.options = {{"yarn_factor", request.yarn_factor}, {"threads", request.n_threads}};
   plan.preset = preset;
   plan.weights = weights;

@@ -61,6 +61,7 @@ struct EnginePlan {
   Json options;                      // resolved, for the run's key
   bool is_instruct = true;           // has a chat template
   std::optional<EngineCapabilities> can;  // where it is known before loading and may be less than everything
+  bool offers_tools = true;          // its chat template has a place for tools, as far as known
   std::vector<std::string> notes;
   std::function<Result<std::unique_ptr<Engine>>()> load;
 };

@@ -71,6 +71,8 @@ Result<TaskOverrides> common_overrides(const RunOptions& o) {
   overrides.fewshot_as_multiturn = o.fewshot_as_multiturn;
   overrides.system_instruction = o.system_instruction;
   if (!o.thinking.empty()) overrides.enable_thinking = o.thinking == "on";
+  overrides.thinking_budget = o.thinking_budget;
+  if (!o.tool_mode.empty()) overrides.tool_mode = tool_mode_from(o.tool_mode);
   if (!o.gen_kwargs.empty()) {
     QEVAL_TRY(overrides.gen_kwargs, key_values("--gen-kwargs", o.gen_kwargs));
   }
@@ -102,7 +104,7 @@ Status add_suite(const RunOptions& o, const TaskOverrides& base, bool instruct, 
 Json arguments_json(const RunOptions& o) {
   Json out = {{"model", o.model}, {"engine", o.engine}, {"preset", o.preset}, {"tasks", o.tasks}, {"suite", o.suite},
               {"apply_chat_template", o.apply_chat_template}, {"seed", o.seed}, {"gen_kwargs", o.gen_kwargs},
-              {"system_instruction", o.system_instruction}, {"thinking", o.thinking}, {"set", o.set}, {"exact", o.exact}};
+              {"system_instruction", o.system_instruction}, {"thinking", o.thinking}, {"tool_mode", o.tool_mode}, {"set", o.set}, {"exact", o.exact}};
   if (!o.base_urls.empty()) {
     out["base_urls"] = Json::array();
     for (const std::string& url : o.base_urls) out["base_urls"].push_back(redacted_url(url));
@@ -161,6 +163,8 @@ Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, con
   plan.reuse_across_runs = engine.weights.verified || !o.weights_id.empty();
   plan.arguments = arguments_json(o);
   QEVAL_TRY(TaskOverrides base, common_overrides(o));
+  // A template without a place for tools would drop them without a word.
+  if (!base.tool_mode && !engine.offers_tools) base.tool_mode = ToolMode::prompt;
   QEVAL_TRY(Json samples, listed_samples(o.samples_file));
   if (!o.suite.empty()) {
     QEVAL_CHECK(add_suite(o, base, engine.is_instruct && !o.base_model, plan));
@@ -197,6 +201,11 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--gen-kwargs", o.gen_kwargs, "Generation settings: temperature=0.7,top_p=0.8,max_gen_toks=512");
   app.add_option("--system-instruction", o.system_instruction, "System message");
   app.add_option("--thinking", o.thinking, "on or off, sent explicitly")->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--thinking-budget", o.thinking_budget, "Tokens for thinking beside each answer's own limit (default 4096)")->check(CLI::NonNegativeNumber);
+  app.add_option("--tool-mode", o.tool_mode,
+                 "How tools are offered: native (the model's own call syntax), prompt (a system message, Python call expressions), "
+                 "constrained (decoding bound to a JSON schema). Default: native where the chat template has a place for tools, else prompt")
+      ->check(CLI::IsMember({"native", "prompt", "constrained"}));
   app.add_option("--repeats", o.repeats, "Samples per doc")->check(CLI::PositiveNumber);
   app.add_option("--set", o.set, "Change a setting of the preset: KEY=VALUE");
   app.add_option("--yarn-factor", o.yarn_factor, "Static YaRN context extension (off unless asked)");

@@ -20,6 +20,8 @@ struct RunOptions {
   uint64_t seed = 1234;
   std::optional<uint64_t> sample_seed;
   std::string samples_file;          // JSON {"task": [doc ids]}
+  std::string tool_mode;                     // "" = by the model
+  std::optional<int> thinking_budget;
   std::string output_path, tracker = "TRACKER.md", gen_kwargs, system_instruction, thinking, weights_id, fake_script;
   std::vector<std::string> set;      // KEY=VALUE of the preset
   std::vector<std::string> base_urls;

@@ -35,6 +35,7 @@ const char* to_string(FailureClass c) {
     case FailureClass::wrong_call_count: return "wrong_call_count";
     case FailureClass::needless_call: return "needless_call";
     case FailureClass::schema_violation: return "schema_violation";
+    case FailureClass::wrong_function: return "wrong_function";
     case FailureClass::wrong_state: return "wrong_state";
     case FailureClass::forbidden_write: return "forbidden_write";
     case FailureClass::missing_answer: return "missing_answer";

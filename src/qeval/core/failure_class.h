@@ -38,6 +38,7 @@ enum class FailureClass {
   wrong_call_count = 29,
   needless_call = 30,        // a call where none was due
   schema_violation = 31,     // valid JSON that its schema refuses
+  wrong_function = 32,       // a function that exists, but another one was due
   wrong_state = 34,          // agents: the world is not as it should be at the end
   forbidden_write = 35,      // agents: something was changed that must not be
   missing_answer = 36,       // agents: the user was not told what had to be said

@@ -70,6 +70,7 @@ struct WeightsIdentity {
   std::string chat_template_hash;
   std::string architecture;       // qwen2, qwen3, llama …
   std::string name;               // general.name of the file: says what the weights call themselves
+  bool offers_tools = false;      // the chat template has a place for tools; not part of the identity
   int64_t size_bytes = 0;
   double params_b = 0;
   bool verified = false;

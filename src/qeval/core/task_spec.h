@@ -34,7 +34,8 @@ struct ScoringSpec {
   OutputType output_type = OutputType::generate_until;
   std::vector<FilterPipeline> filters;
   std::vector<MetricSpec> metrics;
-  std::string scorer;              // "" = by metrics alone; "python_tests" runs code (humaneval, mbpp)
+  std::string scorer;              // "" = by metrics alone; "python_tests" runs code (humaneval, mbpp);
+                                   // "function_calls" and "json_schema" read calls and JSON
   Json scorer_options;             // python_tests: {"program": template of prompt+answer+test, "timeout_s": 3.0}
   std::string think_end_token;     // text up to its last occurrence is dropped before stop strings and filters
   std::vector<std::string> until;
@@ -53,6 +54,9 @@ struct TaskSpec {
   int num_fewshot = 0;
   int repeats = 1;
   ScoringSpec scoring;
+  std::string tool_mode;           // native, prompt, constrained; "" = the task offers no tools and binds no schema
+  std::optional<bool> thinking;    // asked for explicitly; unset = the model's own way
+  int thinking_budget = 0;         // tokens that thinking adds to the answer's limit
   Json config;
 };
 

@@ -125,6 +125,8 @@ std::string class_text(FailureClass c) {
       return "wrong number of calls";
     case FailureClass::needless_call:
       return "call where none was due";
+    case FailureClass::wrong_function:
+      return "another function than was due";
     case FailureClass::schema_violation:
       return "JSON that its schema refuses";
     case FailureClass::wrong_state:

@@ -76,20 +76,6 @@ std::string system_performance(const Subject& s) {
   return out;
 }
 
-std::string function_calling(const Subject& s) {
-  std::string out = "##### **Function Calling Test**\n\n";
-  for (const SubjectRow& row : s.rows) {
-    if (!row.task || row.task->category != "Function Calling" || !row.task->primary()) continue;
-    return out + fmt::format("- **Accuracy:** {} {} (n = {})\n- **Status:** {}\n\n", score_text(*row.task->primary()),
-                             interval_text(*row.task->primary()), row.task->primary()->n, status_text(*row.task));
-  }
-  std::string reason = "not part of this run";
-  for (const RunView* v : s.runs)
-    for (const PendingRow& p : v->pending)
-      if (p.row == "Function Calling") reason = p.reason;
-  return out + "- **Accuracy:** *unmeasured*\n- **Status:** ⏳ Pending\n- **Issue:** " + md(reason) + "\n\n";
-}
-
 std::string memory_analysis(const Subject& s) {
   RunPerformance p = s.measured ? s.measured->performance : RunPerformance{};
   std::string device = gigabytes_or_unmeasured(p.peak_device_bytes);
@@ -141,7 +127,7 @@ std::string subject_section(const Subject& s) {
   }
   out += system_performance(s);
   out += "##### **Dataset Evaluation Results**\n\n" + dataset_table(s, true) + "\n";
-  out += function_calling(s);
+  out += function_calling_section(s) + thinking_section(s);
   out += "##### **Technical Issues Identified**\n\n" + issues_identified(s, true) + "\n";
   return out + memory_analysis(s) + configuration(s);
 }

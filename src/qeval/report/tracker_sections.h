@@ -54,6 +54,8 @@ std::string models_section(const TrackerInput& input);
 std::string presets_section(const TrackerInput& input);
 std::string results_section(const TrackerInput& input, const std::vector<ModelGroup>& groups);
 std::string dataset_table(const Subject& subject, bool with_runs);
+std::string function_calling_section(const Subject& subject);
+std::string thinking_section(const Subject& subject);  // "" where no task said whether to think
 std::string issues_identified(const Subject& subject, bool with_runs);
 std::string comparison_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons);
 std::string upcoming_section(const TrackerInput& input, const std::vector<ModelGroup>& groups);

@@ -18,7 +18,7 @@ bool is_row(const std::string& title, const std::string& row) {
 }
 
 bool same_protocol(const TaskSummary& a, const TaskSummary& b) {
-  return a.task == b.task && a.num_fewshot == b.num_fewshot && a.chat_template == b.chat_template;
+  return a.task == b.task && a.num_fewshot == b.num_fewshot && a.chat_template == b.chat_template && a.protocol == b.protocol;
 }
 
 int64_t n_scored(const TaskSummary& t) {

@@ -26,7 +26,7 @@ Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord&
   if (spec.version != record.version)
     result.notes.push_back(fmt::format("{}: asked as version {}, scored as version {}", record.task, record.version, spec.version));
   Sandbox* sandbox = nullptr;
-  if (!spec.scoring.scorer.empty()) {
+  if (runs_code(spec)) {
     QEVAL_TRY(sandbox, options.sandbox());
   }
   QEVAL_TRY(auto scorer, make_scorer(spec, sandbox));

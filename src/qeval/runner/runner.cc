@@ -4,6 +4,7 @@
 #include "qeval/runner/run.h"
 #include "qeval/runner/sample_flow.h"
 #include "qeval/runner/summary.h"
+#include "qeval/scorer/scorer.h"
 #include "qeval/util/clock.h"
 #include "qeval/util/hash.h"
 
@@ -102,7 +103,7 @@ class Execution {
   Status make_scorers() {
     for (auto& t : tasks_) {
       Sandbox* sandbox = nullptr;
-      if (!t->task->spec().scoring.scorer.empty() && !plan_.predict_only) {
+      if (runs_code(t->task->spec()) && !plan_.predict_only) {
         QEVAL_TRY(sandbox, services_.sandbox());
       }
       QEVAL_TRY(t->scorer, make_scorer(t->task->spec(), sandbox));

@@ -192,7 +192,7 @@ class Check {
                    std::vector<Response> out;
                    for (const Request& r : sample.requests) out.push_back(generated(r, "", false));
                    return out;
-                 }), 0, {});
+                 }), plan_.empty_is_right ? 1 : 0, {});
   }
 
   Status variants() {
@@ -289,7 +289,7 @@ Result<std::vector<SelfcheckItem>> check_data(const SelfcheckPlan& plan, const S
   TaskOverrides overrides;
   QEVAL_TRY(auto task, registry->load(plan.task, overrides));
   Sandbox* sandbox = nullptr;
-  if (!task->spec().scoring.scorer.empty()) {
+  if (runs_code(task->spec())) {
     QEVAL_TRY(sandbox, options.sandbox());
   }
   QEVAL_TRY(auto scorer, make_scorer(task->spec(), sandbox));

@@ -22,6 +22,7 @@ struct SelfcheckPlan {
   std::string task;
   std::string gold;                      // template of a right answer; "" for log-likelihood tasks
   std::string prompts;                   // expected fingerprint of the fixture's prompts
+  bool empty_is_right = false;           // an empty answer is what is due (irrelevance)
   std::vector<std::string> gold_filters; // filters that gold must satisfy; empty = all
   std::vector<SelfcheckVariant> variants;
 };

@@ -9,8 +9,11 @@
 
 namespace qeval {
 std::string protocol_text(const TaskSpec& spec, int num_fewshot, bool chat_template) {
-  return fmt::format("{}-shot, {}, {}", num_fewshot, chat_template ? "chat template" : "raw",
-                     spec.scoring.output_type == OutputType::generate_until ? "generated" : "log-likelihood");
+  std::string out = fmt::format("{}-shot, {}, {}", num_fewshot, chat_template || !spec.tool_mode.empty() ? "chat template" : "raw",
+                                spec.scoring.output_type == OutputType::generate_until ? "generated" : "log-likelihood");
+  if (!spec.tool_mode.empty()) out += fmt::format(", tool mode {}", spec.tool_mode);
+  if (spec.thinking) out += *spec.thinking ? fmt::format(", thinking on (budget {} tokens)", spec.thinking_budget) : ", thinking off";
+  return out;
 }
 
 TaskSummary summarise_task(const TaskSpec& spec, const SummaryInput& input, const std::vector<int64_t>& doc_ids,

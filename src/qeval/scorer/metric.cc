@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "qeval/scorer/filter_steps.h"
 
@@ -140,7 +141,12 @@ Status add_pass_at_k(const MetricSpec& wanted, const TaskSpec& spec, int64_t nam
   return {};
 }
 
-std::string known_names(OutputType type) {
+std::string known_names(OutputType type, const std::string& scorer) {
+  if (const auto* own = own_metrics(scorer)) {
+    std::string list;
+    for (const std::string& name : *own) list += (list.empty() ? "" : ", ") + name;
+    return list;
+  }
   std::string names;
   for (const Known& known : kKnown)
     if (known.output == type) names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
@@ -166,11 +172,14 @@ Status add_metric(const MetricSpec& wanted, const TaskSpec& spec, std::vector<Me
     if (auto k = pass_k(name)) return add_pass_at_k(wanted, spec, *k, place, metric, out);
   Json options = wanted.options.is_object() ? wanted.options : Json::object();
   options.erase("hf_evaluate");  // where the same metric comes from in lm-eval
-  if (name == "bypass") {
+  const auto* own = own_metrics(spec.scoring.scorer);
+  if (own && std::find(own->begin(), own->end(), name) != own->end()) {
+    metric.kind = MetricKind::own;
+  } else if (name == "bypass") {
     metric.kind = MetricKind::bypass;
     metric.aggregation = Aggregation::bypass;
   } else if (named == std::end(kKnown)) {
-    return bad_input(fmt::format("{}: not supported for {}; known: {}", place, to_string(type), known_names(type)));
+    return bad_input(fmt::format("{}: not supported for {}; known: {}", place, to_string(type), known_names(type, spec.scoring.scorer)));
   } else {
     metric.kind = named->kind;
     metric.higher_is_better = wanted.higher_is_better && named->higher_is_better;
@@ -194,12 +203,22 @@ bool is_mc2_scorer(const std::string& scorer) {
 
 }  // namespace
 
+const std::vector<std::string>* own_metrics(const std::string& scorer) {
+  static const std::map<std::string, std::vector<std::string>> known = {{"function_calls", {"acc"}},
+                                                                        {"json_schema", {"schema_valid", "exact_match"}}};
+  auto it = known.find(scorer);
+  return it == known.end() ? nullptr : &it->second;
+}
+
 Result<std::vector<Metric>> compile_metrics(const TaskSpec& spec) {
   const ScoringSpec& scoring = spec.scoring;
   std::string file = spec.file.empty() ? spec.name : spec.file;
-  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer))
-    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2", file, scoring.scorer));
+  const auto* own = own_metrics(scoring.scorer);
+  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) && !own)
+    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema", file, scoring.scorer));
   std::vector<MetricSpec> wanted = scoring.metrics;
+  if (wanted.empty() && own)
+    for (const std::string& name : *own) wanted.push_back({name, "mean", true, Json::object()});
   if (wanted.empty())
     for (const std::string& name : defaults(scoring.output_type)) {
       MetricSpec metric;

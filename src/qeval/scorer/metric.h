@@ -30,6 +30,7 @@ enum class MetricKind {
   bits_per_byte,  // loglikelihood_rolling
   exact_match,
   pass_at_k,  // generate_until
+  own,     // generate_until: made by the task's own scorer
   bypass,
 };
 
@@ -54,6 +55,9 @@ struct Metric {
   int64_t k = 1;                                  // pass_at_k
   std::shared_ptr<const ExactMatch> exact_match;  // exact_match
 };
+
+// Metrics that a scorer makes itself, the primary one first; null for a scorer that has none.
+const std::vector<std::string>* own_metrics(const std::string& scorer);
 
 // The task's metrics; lm-eval's defaults of the output type where it lists none. A pass@k with several k becomes one
 // each. Error (bad_input) names file, metric, key: unknown for this output type, unknown option or aggregation.

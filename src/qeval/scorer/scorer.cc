@@ -7,6 +7,8 @@
 
 #include "qeval/scorer/answer.h"
 #include "qeval/scorer/filter.h"
+#include "qeval/scorer/function_calls.h"
+#include "qeval/scorer/json_answers.h"
 #include "qeval/scorer/metric.h"
 #include "qeval/scorer/python_tests.h"
 #include "qeval/scorer/text_class.h"
@@ -235,6 +237,21 @@ class CodeScorer : public BaseScorer {
   std::string backend_;
 };
 
+// A scorer that reads answers in its own way and makes its own metrics; filters have no say.
+template <typename Reader>
+class OwnScorer : public BaseScorer {
+ public:
+  OwnScorer(const TaskSpec& spec, std::vector<Metric> metrics, Reader reader)
+      : BaseScorer(spec, std::move(metrics)), reader_(std::move(reader)) {}
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, reader_.score(sample, responses));
+  }
+
+  Reader reader_;
+};
+
 Status check_one_pipeline_of_choices(const TaskSpec& spec) {
   for (const FilterPipeline& pipeline : spec.scoring.filters)
     for (const FilterStep& step : pipeline.steps)
@@ -246,6 +263,8 @@ Status check_one_pipeline_of_choices(const TaskSpec& spec) {
 }
 
 }  // namespace
+
+bool runs_code(const TaskSpec& spec) { return spec.scoring.scorer == "python_tests"; }
 
 std::pair<std::string, std::string> primary_metric(const TaskSpec& spec) {
   auto metrics = compile_metrics(spec);
@@ -273,6 +292,14 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
   if (spec.scoring.scorer == "python_tests") {
     QEVAL_TRY(PythonTests tests, PythonTests::compile(spec, metrics, sandbox));
     return std::make_unique<CodeScorer>(spec, std::move(metrics), std::move(tests), sandbox);
+  }
+  if (spec.scoring.scorer == "function_calls") {
+    QEVAL_TRY(FunctionCalls calls, FunctionCalls::compile(spec));
+    return std::make_unique<OwnScorer<FunctionCalls>>(spec, std::move(metrics), std::move(calls));
+  }
+  if (spec.scoring.scorer == "json_schema") {
+    QEVAL_TRY(JsonAnswers answers, JsonAnswers::compile(spec));
+    return std::make_unique<OwnScorer<JsonAnswers>>(spec, std::move(metrics), std::move(answers));
   }
   std::vector<FilterPipeline> pipelines = spec.scoring.filters;
   if (pipelines.empty()) pipelines.emplace_back();

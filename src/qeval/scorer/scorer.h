@@ -34,8 +34,12 @@ class Scorer {
 
 // Compiles filters and metrics. Error (bad_input): file, key, what is not supported. `sandbox` may be null where the
 // task runs no code (else: environment); must outlive the scorer. Scorers by name: "" and python_tests; mc2
-// (= truthfulqa_mc2, process_results_mc2), which makes `acc` the share of probability on right choices.
+// (= truthfulqa_mc2, process_results_mc2), which makes `acc` the share of probability on right choices;
+// function_calls; json_schema.
 Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox);
+
+// Whether scoring the task runs model-written code, so that make_scorer needs a sandbox.
+bool runs_code(const TaskSpec& spec);
 
 // Aggregates; `scores[i]` are sample i's scores (all filters). The same bits for any order of the samples. In the order
 // of the spec's filters, then metrics. Infrastructure failures are left out of value, error and interval; the bounds

@@ -77,6 +77,8 @@ const char* phrase(FailureClass c) {
       return "make more or fewer calls than were due";
     case FailureClass::needless_call:
       return "call a function where none was due";
+    case FailureClass::wrong_function:
+      return "call another function than the one that was due";
     case FailureClass::schema_violation:
       return "are JSON that the schema refuses";
     case FailureClass::wrong_state:

@@ -16,6 +16,7 @@ Json make_arithmetic(PyRandom& random, int level);
 Json make_choice(PyRandom& random, int level, int gold_position);
 Json make_python(PyRandom& random, int level);
 Json make_format(PyRandom& random, int level);
+Json make_json_document(PyRandom& random, int level);
 
 inline int between(PyRandom& random, int low, int high) { return static_cast<int>(random.randint(low, high)); }
 inline bool coin(PyRandom& random) { return random.randbelow(2) == 1; }

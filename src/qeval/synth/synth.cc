@@ -43,6 +43,7 @@ class Stream {
     if (name_ == "arithmetic") return synth::make_arithmetic(random_, level_);
     if (name_ == "choice") return synth::make_choice(random_, level_, position);
     if (name_ == "python") return synth::make_python(random_, level_);
+    if (name_ == "json_schema") return synth::make_json_document(random_, level_);
     return synth::make_format(random_, level_);
   }
   // The prompt of a function may repeat with other tests: it is the same question all the same.
@@ -90,6 +91,7 @@ const std::vector<SynthGenerator>& synth_generators() {
       {"choice", "four options, each wrong one a known mistake"},
       {"python", "small functions with tests"},
       {"format", "one line in an exact format"},
+      {"json_schema", "a JSON document for a schema and some facts"},
   };
   return all;
 }

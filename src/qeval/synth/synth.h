@@ -19,6 +19,8 @@ namespace qeval {
 //               is a known mistake, named in `distractors` ("" for the right one); the right position is balanced
 //   python      {task_id, level, prompt, canonical_solution, test, entry_point}: HumanEval's fields
 //   format      {id, level, kind, instruction, target}: one exact line
+//   json_schema {id, level, question, schema, target, messages}: a JSON document for a schema (nested objects, lists,
+//               enums, bounds; escapes and more than ASCII from level 3 on) and facts; `target` is the document
 //
 // Raised when any generator's output changes: the tasks' versions rise with it.
 inline constexpr int kSynthVersion = 1;

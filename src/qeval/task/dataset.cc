@@ -77,6 +77,24 @@ Result<std::vector<Json>> add_labels(std::vector<Json> rows, const std::string& 
   return rows;
 }
 
+// Columns of a second file's rows, aligned by index, beside the first one's; the first one's stay.
+Status join_rows(std::vector<Json>& rows, const fs::path& folder, const Json& patterns, const std::string& name, Sha256& hash) {
+  for (const Json& pattern : patterns.is_array() ? patterns : Json::array({patterns})) {
+    std::vector<std::string> files = matching(folder, with_name(pattern.get<std::string>(), name));
+    if (files.empty()) continue;
+    QEVAL_TRY(std::string text, read_file_maybe_gzip(files[0]));
+    hash.update(sha256_hex(text) + "\n");
+    QEVAL_TRY(std::vector<Json> more, parse_rows(text, files[0], RowOptions{}));
+    if (more.size() != rows.size())
+      return bad_input(fmt::format("{}: has {} rows, {} were expected: they stand beside each other", files[0], more.size(), rows.size()));
+    for (size_t i = 0; i < rows.size(); ++i)
+      for (auto& [key, value] : more[i].items())
+        if (!rows[i].contains(key)) rows[i][key] = value;
+    return {};
+  }
+  return bad_input(fmt::format("{}: the file that stands beside it is missing: {}", folder.string(), dump_json(patterns)));
+}
+
 Result<std::vector<Json>> keep_rows(std::vector<Json> rows, const Json& rule, const std::string& file) {
   std::string field = json_string(rule, "field");
   int64_t from = json_int(rule, "from"), to = json_int(rule, "to");
@@ -133,6 +151,9 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
         QEVAL_TRY(rows, add_labels(std::move(rows), labels, all));
       }
     }
+    if (entry.contains("beside") && entry["beside"].contains(split)) {
+      QEVAL_CHECK(join_rows(rows, folder, entry["beside"][split], dataset.name, all));
+    }
     if (!convert.empty()) {
       auto converted = convert_rows(convert, std::move(rows), subject_of(file, pattern, dataset.name));
       if (!converted) return fail(converted.error().in(file));
@@ -145,7 +166,7 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
     std::move(rows.begin(), rows.end(), std::back_inserter(out.rows));
   }
   out.source = files.size() == 1 ? files[0] : fmt::format("{} ({} files)", (folder / pattern).string(), files.size());
-  out.sha256 = files.size() == 1 && !entry.contains("labels") ? hash : all.hex();
+  out.sha256 = files.size() == 1 && !entry.contains("labels") && !entry.contains("beside") ? hash : all.hex();
   return out;
 }
 

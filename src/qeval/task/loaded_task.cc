@@ -30,6 +30,9 @@ struct Parts {
   std::vector<std::string> unconditional;   // continuations asked with an empty context
 };
 
+// Enough for short reasoning on any context of 8k; the cards ask for 32,768.
+constexpr int kThinkingBudget = 4096;
+
 class LoadedTask final : public Task {
  public:
   LoadedTask(TaskConfig config, TaskOverrides overrides) : config_(std::move(config)), overrides_(std::move(overrides)) {}
@@ -61,7 +64,8 @@ class LoadedTask final : public Task {
   void set_references(const Json& target, Sample& sample) const;
   std::string choice_delimiter() const;
   Result<Prompt> prompt_of(const Question& question, const ChatRenderer& render) const;
-  void add_generations(const Prompt& prompt, Sample& sample) const;
+  void add_generations(const Prompt& prompt, const std::string& json_schema, Sample& sample) const;
+  Status settle_thinking();
 
   OutputType type() const { return config_.spec.scoring.output_type; }
 
@@ -105,13 +109,27 @@ Status LoadedTask::apply_overrides() {
     mutual_info_ = true;
     spec.scoring.metrics.push_back({"acc_mutual_info", "mean", true, Json::object()});
   }
-  if (overrides_.enable_thinking.value_or(false)) {
-    if (type() != OutputType::generate_until)
-      return fail(ErrorKind::usage, fmt::format("{}: thinking cannot be turned on for a log-likelihood task", spec.name));
-    spec.scoring.think_end_token = "</think>";
-    // A stop string inside the reasoning must not end it: the scorer cuts after the reasoning is dropped.
-    generation_.until.clear();
+  if (overrides_.tool_mode && !spec.tool_mode.empty()) {
+    spec.tool_mode = to_string(*overrides_.tool_mode);
+    if (spec.config["metadata"].is_object()) spec.config["metadata"]["tool_mode"] = spec.tool_mode;
   }
+  return settle_thinking();
+}
+
+Status LoadedTask::settle_thinking() {
+  TaskSpec& spec = config_.spec;
+  if (!overrides_.enable_thinking) overrides_.enable_thinking = spec.thinking;
+  if (overrides_.enable_thinking.value_or(false) && type() != OutputType::generate_until) {
+    note_ = "log-likelihoods are taken without thinking";
+    overrides_.enable_thinking = false;
+  }
+  spec.thinking = overrides_.enable_thinking;
+  if (!spec.thinking.value_or(false)) return {};
+  spec.scoring.think_end_token = "</think>";
+  spec.thinking_budget = overrides_.thinking_budget.value_or(kThinkingBudget);
+  generation_.max_new_tokens += spec.thinking_budget;
+  // A stop string inside the reasoning must not end it: the scorer cuts after the reasoning is dropped.
+  generation_.until.clear();
   return {};
 }
 
@@ -251,6 +269,11 @@ void LoadedTask::settle_identity() {
                {"system_instruction", overrides_.system_instruction}, {"gen_kwargs", overrides_.gen_kwargs},
                {"mutual_info", mutual_info_}};
   identity_["thinking"] = overrides_.enable_thinking ? Json(*overrides_.enable_thinking) : Json();
+  if (spec.thinking_budget > 0) identity_["thinking_budget"] = spec.thinking_budget;
+  if (!spec.tool_mode.empty()) {
+    identity_["tool_mode"] = spec.tool_mode;
+    identity_["offer_tools_version"] = kOfferToolsVersion;
+  }
   Json selection = {{"n", ids_.size()}};
   if (!overrides_.doc_ids.empty()) selection["doc_ids"] = ids_;
   else if (overrides_.sample_seed) selection["sample_seed"] = *overrides_.sample_seed;
@@ -268,6 +291,7 @@ Status LoadedTask::load(const TaskSources& sources, const HttpGet& get) {
   QEVAL_CHECK(choose_docs());
   QEVAL_CHECK(draw_shots(sources, get));
   settle_chance();
+  if (spec().tool_mode == to_string(ToolMode::constrained)) note_ += unenforced_note(config_.chat, *docs_, ids_);
   settle_identity();
   return {};
 }
@@ -383,7 +407,7 @@ Result<Prompt> LoadedTask::prompt_of(const Question& question, const ChatRendere
   return Prompt(std::move(text));
 }
 
-void LoadedTask::add_generations(const Prompt& prompt, Sample& sample) const {
+void LoadedTask::add_generations(const Prompt& prompt, const std::string& json_schema, Sample& sample) const {
   for (int repeat = 0; repeat < config_.spec.repeats; ++repeat) {
     Request request;
     request.kind = RequestKind::generate;
@@ -391,6 +415,7 @@ void LoadedTask::add_generations(const Prompt& prompt, Sample& sample) const {
     request.max_new_tokens = generation_.max_new_tokens;
     request.until = generation_.until;
     request.sampling = generation_.sampling;
+    request.json_schema = json_schema;
     request.repeat = repeat;
     sample.requests.push_back(std::move(request));
   }
@@ -411,10 +436,17 @@ Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
     request.continuation = std::move(continuation);
     return request;
   };
+  if (config_.chat.asks()) {
+    auto asked = doc_chat(config_.chat, sample.doc, tool_mode_from(config_.spec.tool_mode).value_or(ToolMode::native),
+                          overrides_.system_instruction, overrides_.enable_thinking);
+    if (!asked) return fail(located(doc_id, asked.error()));
+    add_generations(Prompt(std::move(asked->chat)), asked->json_schema, sample);
+    return sample;
+  }
   for (Question& question : built->questions) {
     auto prompt = prompt_of(question, render);
     if (!prompt) return fail(located(doc_id, prompt.error()));
-    if (type() == OutputType::generate_until) add_generations(*prompt, sample);
+    if (type() == OutputType::generate_until) add_generations(*prompt, "", sample);
     else sample.requests.push_back(likelihood(std::move(*prompt), std::move(question.continuation)));
   }
   for (std::string& continuation : built->unconditional) sample.requests.push_back(likelihood(std::string(), std::move(continuation)));

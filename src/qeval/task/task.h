@@ -8,6 +8,7 @@
 
 #include "qeval/core/sample.h"
 #include "qeval/core/task_spec.h"
+#include "qeval/tools/offer_tools.h"
 #include "qeval/util/result.h"
 
 namespace qeval {
@@ -32,6 +33,8 @@ struct TaskOverrides {
   bool fewshot_as_multiturn = true;        // only with a chat template
   std::string system_instruction;
   std::optional<bool> enable_thinking;
+  std::optional<int> thinking_budget;      // tokens for thinking beside the answer's own limit; default 4,096
+  std::optional<ToolMode> tool_mode;       // of tasks that offer tools or have a schema
   Json gen_kwargs;                         // replaces keys of generation_kwargs
   bool want_mutual_info = false;
 };

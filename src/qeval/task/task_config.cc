@@ -38,6 +38,7 @@ constexpr const char* kFewshotKeys[] = {"sampler", "split", "process_docs", "few
                                         "doc_to_target", "doc_to_choice", "gen_prefix", "fewshot_delimiter", "target_delimiter"};
 constexpr const char* kDatasetKeys[] = {"data_files", "data_dir", "field", "delimiter", "sep", "column_names", "header",
                                         "revision", "trust_remote_code", "verification_mode", "streaming"};
+constexpr const char* kChatKeys[] = {"messages", "tools", "docs", "json_schema"};
 constexpr const char* kSyntheticKeys[] = {"level", "n", "seed"};
 
 // Reads one mapping's values with their types; errors name the top-level key that they stand under.
@@ -308,7 +309,34 @@ Status read_fewshot(const Reader& top, const MergedConfig& merged, TaskConfig& t
   return {};
 }
 
-Status read_metadata(const Reader& top, const MergedConfig& merged, TaskSpec& spec) {
+// chat: columns that hold the conversation; scorer and its options; tool_mode and thinking as the task means them.
+Status read_asking(const MergedConfig& merged, const Reader& metadata, TaskConfig& task) {
+  static const Json empty = Json::object();
+  const Json& chat = metadata.at("chat").is_object() ? metadata.at("chat") : empty;
+  QEVAL_CHECK(check_sub_keys(merged, "metadata", chat, kChatKeys));
+  Reader columns(merged, chat, "metadata");
+  QEVAL_TRY(task.chat.messages, columns.text("messages", ""));
+  QEVAL_TRY(task.chat.tools, columns.text("tools", ""));
+  QEVAL_TRY(task.chat.docs, columns.text("docs", ""));
+  QEVAL_TRY(task.chat.json_schema, columns.text("json_schema", ""));
+  TaskSpec& spec = task.spec;
+  QEVAL_TRY(std::string scorer, metadata.text("scorer", ""));
+  if (!scorer.empty()) {
+    spec.scoring.scorer = scorer;
+    spec.scoring.scorer_options = metadata.at("scorer_options").is_object() ? metadata.at("scorer_options") : empty;
+  }
+  bool binds = !task.chat.tools.empty() || !task.chat.json_schema.empty();
+  QEVAL_TRY(spec.tool_mode, metadata.text("tool_mode", binds ? "native" : ""));
+  if (!spec.tool_mode.empty() && !tool_mode_from(spec.tool_mode))
+    return fail(metadata.wrong("tool_mode", "native, prompt or constrained was expected"));
+  if (metadata.has("thinking")) {
+    QEVAL_TRY(spec.thinking, metadata.boolean("thinking", false));
+  }
+  return {};
+}
+
+Status read_metadata(const Reader& top, const MergedConfig& merged, TaskConfig& task) {
+  TaskSpec& spec = task.spec;
   static const Json empty = Json::object();
   const Json& metadata = top.at("metadata").is_object() ? top.at("metadata") : empty;
   Reader reader(merged, metadata, "metadata");
@@ -318,6 +346,7 @@ Status read_metadata(const Reader& top, const MergedConfig& merged, TaskSpec& sp
   QEVAL_TRY(spec.category, reader.text("category", ""));
   QEVAL_TRY(spec.dataset_title, reader.text("family", spec.name));
   QEVAL_TRY(spec.protocol_note, reader.text("protocol_note", ""));
+  QEVAL_CHECK(read_asking(merged, reader, task));
   const Json& chance = reader.at("chance");
   if (!chance.is_null()) {
     if (!chance.is_number() || chance.get<double>() < 0 || chance.get<double>() > 1) return fail(reader.wrong("chance", "0 to 1 was expected"));
@@ -380,7 +409,7 @@ Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source)
   QEVAL_CHECK(read_prompt(top, task));
   QEVAL_CHECK(read_fewshot(top, merged, task));
   QEVAL_CHECK(read_scoring(top, merged, task.spec.scoring));
-  QEVAL_CHECK(read_metadata(top, merged, task.spec));
+  QEVAL_CHECK(read_metadata(top, merged, task));
   QEVAL_TRY(int64_t n_fewshot, top.integer("num_fewshot", 0, 0, 1000));
   QEVAL_TRY(int64_t repeats, top.integer("repeats", 1, 1, 100000));
   QEVAL_CHECK(top.boolean("unsafe_code", false));

@@ -8,6 +8,7 @@
 #include "qeval/core/request.h"
 #include "qeval/core/task_spec.h"
 #include "qeval/task/config.h"
+#include "qeval/task/doc_chat.h"
 #include "qeval/task/task.h"
 
 namespace qeval {
@@ -43,6 +44,7 @@ struct TaskConfig {
   Json gen_prefix, description;             // string or null
   std::string target_delimiter = " ", fewshot_delimiter = "\n\n";
   FewshotConfig fewshot;
+  DocChatFields chat;                       // asks() = the docs are whole conversations
   Json generation_kwargs;                   // object, as written
 
   // The split that is evaluated: test, else validation.

@@ -76,7 +76,11 @@ Worked on_reals(const PyNode& node, double a, double b) {
     if (rest != 0 && (rest < 0) != (b < 0)) rest += b;
     return PyValue::of(op == "%" ? rest : std::floor((a - rest) / b + 0.5));
   }
-  if (op == "**" && !(a < 0 && b != std::floor(b)) && !(a == 0 && b < 0)) return PyValue::of(std::pow(a, b));
+  if (op == "**" && !(a < 0 && b != std::floor(b)) && !(a == 0 && b < 0)) {
+    double out = std::pow(a, b);
+    if (std::isinf(out) && std::isfinite(a) && std::isfinite(b)) return refuse(node, "a power beyond the range of floats");
+    return PyValue::of(out);
+  }
   return refuse(node, "an operation that floats do not have");
 }
 

@@ -85,7 +85,7 @@ TEST_P(EachGenerator, LevelZeroTakesAllInTurn) {
   for (size_t i = 0; i < docs->size(); ++i) EXPECT_EQ(json_int((*docs)[i], "level"), static_cast<int64_t>(i % 5) + 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Synth, EachGenerator, testing::Values("arithmetic", "choice", "python", "format"),
+INSTANTIATE_TEST_SUITE_P(Synth, EachGenerator, testing::Values("arithmetic", "choice", "python", "format", "json_schema"),
                          [](const auto& p) { return p.param; });
 
 TEST(Synth, RightPositionIsBalanced) {
@@ -97,7 +97,7 @@ TEST(Synth, RightPositionIsBalanced) {
 }
 
 TEST(Synth, SaysWhatIsWrongWithTheArguments) {
-  EXPECT_NE(generate("poems", 1, 5, 1).error().message.find("arithmetic, choice, python, format"), std::string::npos);
+  EXPECT_NE(generate("poems", 1, 5, 1).error().message.find("arithmetic, choice, python, format, json_schema"), std::string::npos);
   EXPECT_NE(generate("choice", 6, 5, 1).error().message.find("not 6"), std::string::npos);
   EXPECT_FALSE(generate("choice", -1, 5, 1).has_value());
   EXPECT_FALSE(generate("choice", 1, 0, 1).has_value());

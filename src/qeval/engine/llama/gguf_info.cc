@@ -140,6 +140,7 @@ Result<WeightsIdentity> inspect_gguf(const std::string& path) {
     out.name = text_at(file.get(), "general.name");
     out.tokenizer_hash = tokenizer_hash(file.get());
     const std::string chat_template = text_at(file.get(), "tokenizer.chat_template");
+    out.offers_tools = chat_template.find("tools") != std::string::npos;
     out.chat_template_hash = chat_template.empty() ? "" : sha256_hex(chat_template);
     out.quantization = declared_type(file.get());
   }

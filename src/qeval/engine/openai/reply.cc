@@ -125,7 +125,7 @@ void Reply::add_tool_calls(const Json& list) {
     const int64_t at = member(item, "index") ? count_of(item, "index") : static_cast<int64_t>(tool_calls_.size());
     if (at < 0 || at >= static_cast<int64_t>(kMaxToolCalls)) continue;
     if (static_cast<size_t>(at) >= tool_calls_.size()) tool_calls_.resize(static_cast<size_t>(at) + 1);
-    ToolCall& call = tool_calls_[static_cast<size_t>(at)];
+    ServerToolCall& call = tool_calls_[static_cast<size_t>(at)];
     if (const std::string id = json_string(item, "id"); !id.empty()) call.id = id;
     const Json* function = member(item, "function");
     if (!function) continue;
@@ -165,17 +165,17 @@ void Reply::add_usage(const Json& usage) {
 }
 
 std::string Reply::text() const {
-  if (reasoning_.empty()) return content_;
+  if (reasoning_.empty()) return text_with_tool_calls(content_, tool_calls_);
   std::string out = "<think>\n" + reasoning_;
   // An answer that ended inside its reasoning has no closing tag, as without a reasoning parser.
   if (!content_.empty() || !tool_calls_.empty() || (finish_reason_ != "length" && finished())) out += "\n</think>\n\n";
-  return out + content_;
+  return text_with_tool_calls(out + content_, tool_calls_);
 }
 
 Json Reply::tool_calls() const {
   if (tool_calls_.empty()) return nullptr;
   Json out = Json::array();
-  for (const ToolCall& call : tool_calls_)
+  for (const ServerToolCall& call : tool_calls_)
     out.push_back({{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
   return out;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "qeval/core/request.h"
+#include "qeval/core/tool_call.h"
 #include "qeval/util/json.h"
 
 namespace qeval {
@@ -52,9 +53,6 @@ class Reply {
   const std::vector<TokenLogprob>& logprobs() const { return logprobs_; }
 
  private:
-  struct ToolCall {
-    std::string id, name, arguments;
-  };
   bool add_choice(const Json& choice);
   bool add_message(const Json& message);
   void add_tool_calls(const Json& list);
@@ -64,7 +62,7 @@ class Reply {
 
   Limits limits_;
   std::string content_, reasoning_, finish_reason_, stop_string_;
-  std::vector<ToolCall> tool_calls_;
+  std::vector<ServerToolCall> tool_calls_;
   std::optional<ServerError> error_;
   std::vector<TokenLogprob> logprobs_;
   int64_t n_prompt_tokens_ = -1, n_new_tokens_ = -1, n_cached_tokens_ = -1;
