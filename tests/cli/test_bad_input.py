@@ -82,6 +82,29 @@ class BadInput(QevalTest):
         self.assertIn("doc 1", outcome.err)
         self.assertIn("mine", outcome.err)
 
+    def test_samples_file(self):
+        for text, part in (('{"gsm8k": ["a"]}', "no doc id"), ('[1]', "doc ids"), ('{"gsm8": [1]}', "did you mean gsm8k"),
+                           ('{"gsm8k": [99]}', "no doc 99"), ('{"gsm8k": [', "samples.json")):
+            path = self.write("samples.json", text)
+            self.assertIn(part, self.expect(3, *self.run_args("--samples", path, tasks="gsm8k")).err)
+
+    def test_store_on_a_read_only_disk(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to mount")
+        disk = self.folder / "disk"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk]).returncode:
+            self.skipTest("no tmpfs here")
+        try:
+            self.expect(0, *self.run_args("--no-tracker", "--store", disk / "q.db", tasks="gsm8k"))
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            outcome = self.expect(4, *self.run_args("--no-tracker", "--store", disk / "q.db", tasks="mbpp", script={}))
+            self.assertIn("q.db", outcome.err)
+            self.assertIn("GSM8K", json.dumps(self.expect(0, "show", "1", "--json", "--store", disk / "q.db").json()),
+                          "what is stored can still be read")
+        finally:
+            subprocess.run(["umount", "-l", disk])
+
     def test_read_only_store(self):
         if os.geteuid() == 0:
             self.skipTest("root writes everywhere")
@@ -110,6 +133,27 @@ class BadInput(QevalTest):
             self.assertIn("q.db", outcome.err)
         finally:
             subprocess.run(["umount", "-l", small])
+
+    def test_missing_part_of_a_split_gguf(self):
+        self.write("m-00001-of-00002.gguf", "GGUF")
+        outcome = self.expect(3, "run", "--model", "m-00001-of-00002.gguf", "--tasks", "gsm8k", "--data-dir", FIXTURES)
+        self.assertIn("m-0000", outcome.err)
+
+    def test_rehash(self):
+        self.write("m.gguf", "weights")
+        first = self.qeval("doctor", "--rehash", "m.gguf", "--json").json()["sha256"]
+        self.assertEqual((first["known"], first["changed"]), ("", False))
+        again = self.qeval("doctor", "--rehash", "m.gguf", "--json").json()["sha256"]
+        self.assertEqual((again["known"], again["changed"]), (first["sha256"], False))
+        # a memory that lies, as after a file system that kept inode, size and times
+        memory = self.folder / "cache" / "qeval" / "hashes.json"
+        memory.write_text(memory.read_text().replace(first["sha256"], "0" * 64))
+        outcome = self.expect(1, "doctor", "--rehash", "m.gguf")
+        self.assertIn(first["sha256"], outcome.out)
+        self.assertIn("it was taken for " + "0" * 64, outcome.out)
+        self.assertEqual(self.qeval("doctor", "--rehash", "--json").json()["forgotten_hashes"], 1)
+        self.assertFalse(memory.exists())
+        self.assertIn("no such file", self.expect(3, "doctor", "--rehash", "nowhere.gguf").err)
 
     def test_unreachable_hub(self):
         outcome = self.expect(4, "run", "--model", "qwen2.5-0.5b-instruct", "--tasks", "gsm8k", "--data-dir", FIXTURES,

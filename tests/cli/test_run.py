@@ -1,10 +1,11 @@
 """A run from the command line to the table, the store, the tracker; again, interrupted, twice at once."""
 import json
+import shutil
 import subprocess
 import time
 import unittest
 
-from qeval_test import BINARY, SOURCE, QevalTest, interrupt
+from qeval_test import BINARY, FIXTURES, SOURCE, QevalTest, interrupt
 
 ANSWERS = {"default": " We count. The answer is 35.\n#### 35", "latency_ms": 1}
 
@@ -113,6 +114,67 @@ class Run(QevalTest):
         self.assertNotEqual(changed[0]["after"], "correct")
         # and back again, with the shipped task
         self.assertTrue(self.expect(0, "rescore", "1", "--json").json()[0]["changes"])
+
+    def test_predictions_alone_need_no_sandbox(self):
+        hide = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", "/bin/false", "/usr/bin/python3", "--setenv", "PATH", "/nonexistent"]
+        if not shutil.which("bwrap") or subprocess.run([*hide, "/bin/true"], capture_output=True).returncode:
+            self.skipTest("bwrap cannot hide the interpreter here")
+        args = self.run_args("--no-tracker", tasks="humaneval", script={"default": "    return 1", "latency_ms": 1})
+
+        def without_python(*more):
+            return subprocess.run([*hide, BINARY, *map(str, args), *more], cwd=self.folder, env=self.environment(),
+                                  capture_output=True, text=True)
+
+        self.assertEqual(without_python().returncode, 4, "no interpreter: nothing can be scored")
+        outcome = without_python("--predict-only")
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        run = self.rows("select max(id) from runs")[0][0]
+        self.assertIn(f"rescore {run}", outcome.stderr)
+        self.assertGreater(self.rows("select count(*) from responses where good = 1")[0][0], 0)
+        self.assertEqual(self.rows("select count(*) from scores"), [(0,)])
+        rescored = self.expect(0, "rescore", run, "--unsafe-code", "--data-dir", FIXTURES, "--json").json()
+        self.assertGreater(rescored[0]["n_samples"], 0)
+
+    def test_a_killed_resume_keeps_the_summary_and_the_series(self):
+        slow = {**ANSWERS, "latency_ms": 300}
+        args = self.run_args("--no-tracker", script=slow)
+        process = self.start(*args)
+        time.sleep(1.5)
+        interrupt(process)
+        process.communicate(timeout=30)
+        kept = self.rows("select task, summary from run_tasks where summary != 'null'")
+        self.assertEqual(len(kept), 2)
+        (series,) = self.rows("select length(points) from series where name = 'monitor'")
+        resumed = self.start(*args)
+        time.sleep(0.6)
+        self.assertIsNone(resumed.poll(), "the kill must hit it at work")
+        resumed.kill()
+        resumed.communicate()
+        self.assertEqual(self.rows("select task, summary from run_tasks where summary != 'null'"), kept)
+        self.assertIn("gsm8k", self.expect(0, "show", "1").out)
+        self.expect(0, *args)
+        self.assertGreater(self.rows("select length(points) from series where name = 'monitor'")[0][0], series[0])
+
+    def test_progress_is_not_repeated(self):
+        slow = {**ANSWERS, "latency_ms": 100}
+        lines = [line for line in self.expect(0, *self.run_args(script=slow)).err.splitlines() if "samples" in line]
+        counts = [line.split(" samples")[0] for line in lines]
+        self.assertEqual(len(counts), len(set(counts)), lines)
+        self.assertLessEqual(len(lines), 3)
+
+    def test_dry_run_expects_what_earlier_runs_took(self):
+        unmeasured = self.expect(0, *self.run_args("--dry-run", script=ANSWERS)).json()["expected"]
+        self.assertIn("unmeasured", unmeasured["seconds"])
+        self.expect(0, *self.run_args("--limit", "2", script=ANSWERS))
+        plan = self.expect(0, *self.run_args("--dry-run", "--limit", "4", script=ANSWERS)).json()
+        self.assertIsNone(plan["goes_on_with"])
+        self.assertIn("run 1", plan["expected"]["basis"])
+        self.assertGreater(plan["expected"]["seconds"], 0)
+        half = self.expect(0, *self.run_args("--dry-run", "--limit", "2", "--fresh", script=ANSWERS)).json()["expected"]
+        self.assertAlmostEqual(plan["expected"]["new_tokens"], 2 * half["new_tokens"], delta=1)
+        done = self.expect(0, *self.run_args("--dry-run", "--limit", "2", script=ANSWERS)).json()
+        self.assertEqual((done["goes_on_with"]["run"], done["goes_on_with"]["docs_done"]), (1, 4))
+        self.assertEqual(done["expected"]["new_tokens"], 0)
 
     def test_dry_run_touches_nothing(self):
         plan = self.expect(0, *self.run_args("--dry-run", script=ANSWERS)).json()

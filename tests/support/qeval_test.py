@@ -1,4 +1,5 @@
-"""Drives the real binary. Environment: QEVAL (binary), QEVAL_SOURCE_DIR, QEVAL_DATA_DIR, QEVAL_TEST_GGUF."""
+"""Drives the real binary. Environment: QEVAL (binary), QEVAL_SOURCE_DIR, QEVAL_DATA_DIR, QEVAL_TEST_GGUF,
+QEVAL_TEST_F32_GGUF."""
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ SOURCE = pathlib.Path(os.environ.get("QEVAL_SOURCE_DIR", "."))
 FIXTURES = SOURCE / "reference" / "fixtures"
 DATA = os.environ.get("QEVAL_DATA_DIR", "")
 MODEL = os.environ.get("QEVAL_TEST_GGUF", "")
+F32_MODEL = os.environ.get("QEVAL_TEST_F32_GGUF", "")
 
 
 class Outcome:

@@ -53,6 +53,7 @@ int run_cli(int argc, char** argv) {
   Command command;
   add_run_command(app, command);
   add_show_command(app, command);
+  add_compare_command(app, command);
   add_rescore_command(app, command);
   add_tracker_command(app, command);
   add_selfcheck_command(app, command);

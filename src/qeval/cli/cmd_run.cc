@@ -1,16 +1,19 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
+#include "qeval/cli/dry_run.h"
 #include "qeval/cli/run_options.h"
+#include "qeval/cli/vary.h"
 #include "qeval/os/signals.h"
 #include "qeval/report/lm_eval_output.h"
+#include "qeval/report/paired_report.h"
 #include "qeval/report/results_table.h"
 #include "qeval/report/tracker.h"
 #include "qeval/runner/run.h"
-#include "qeval/util/clock.h"
 
 namespace qeval {
 namespace {
@@ -29,40 +32,24 @@ std::string progress_line(const RunProgress& p) {
   return p.task.empty() ? line : fmt::format("{} · {}", line, p.task);
 }
 
-// What `--dry-run` shows: everything resolved, nothing loaded.
-Result<int> dry_run(const RunPlan& plan, const TaskRegistry& registry, const RunOptions& options) {
-  Json tasks = Json::array();
-  int64_t n_docs = 0, n_bytes = 0, n_new = 0;
-  for (const PlannedTask& t : plan.tasks) {
-    if (!t.pending.empty()) {
-      tasks.push_back({{"task", t.name}, {"pending", t.pending}});
-      continue;
-    }
-    QEVAL_TRY(auto task, registry.load(t.name, t.overrides));
-    int64_t bytes = 0, requests = 0, new_tokens = 0;
-    for (size_t i = 0; i < task->doc_ids().size(); ++i) {
-      QEVAL_TRY(Sample sample, task->build(i, [](const ChatPrompt& chat) -> Result<std::string> { return prompt_text(Prompt(chat)); }));
-      for (const Request& r : sample.requests) {
-        bytes += static_cast<int64_t>(prompt_text(r.prompt).size() + r.continuation.size());
-        ++requests;
-        if (r.kind == RequestKind::generate) new_tokens += r.max_new_tokens;
-      }
-    }
-    tasks.push_back({{"task", t.name}, {"version", task->spec().version}, {"docs", task->doc_ids().size()},
-                     {"num_fewshot", t.overrides.num_fewshot.value_or(task->spec().num_fewshot)},
-                     {"chat_template", t.overrides.apply_chat_template}, {"requests", requests},
-                     {"prompt_tokens_about", bytes / 4}, {"new_tokens_at_most", new_tokens}, {"data", task->data_note()}});
-    n_docs += static_cast<int64_t>(task->doc_ids().size());
-    n_bytes += bytes;
-    n_new += new_tokens;
+// Where lines stay, one that only says that time went by is noise; a minute of decoding without a finished sample is not.
+class ProgressTeller {
+ public:
+  void operator()(const RunProgress& p) {
+    bool decoding = p.n_new_tokens + p.n_prompt_tokens != told_.n_new_tokens + told_.n_prompt_tokens;
+    bool news = p.n_done != told_.n_done || p.n_failed != told_.n_failed || first_ ||
+                (decoding && p.elapsed_s - told_.elapsed_s > kQuiet_s);
+    if (!news && !console().live()) return;
+    first_ = false;
+    told_ = p;
+    console().progress(progress_line(p));
   }
-  Json out = {{"model", plan.model_asked}, {"weights", to_json(plan.weights)}, {"engine", plan.engine},
-              {"preset", to_json(plan.preset)}, {"tasks", tasks}, {"docs", n_docs}, {"prompt_tokens_about", n_bytes / 4},
-              {"new_tokens_at_most", n_new}, {"expected_time", "unmeasured: no earlier run of these weights on this machine"},
-              {"store", options.common.store}, {"tracker", options.tracker}};
-  fmt::print("{}\n", dump_json(out, 2));
-  return kDone;
-}
+
+ private:
+  static constexpr double kQuiet_s = 60;
+  RunProgress told_;
+  bool first_ = true;
+};
 
 Status write_outputs(const RunOptions& options, const Store& store, const RunOutcome& outcome) {
   if (!options.output_path.empty()) {
@@ -83,10 +70,8 @@ void print_outcome(const RunOptions& options, const RunOutcome& outcome) {
   fmt::print("{}", results_table(view, table));
 }
 
-int finish(const RunOptions& options, const Store& store, const RunOutcome& outcome) {
-  console().progress_done();
-  print_outcome(options, outcome);
-  std::fflush(stdout);  // notes follow on stderr and must not land inside the table
+// Files, tracker and the last words about one run. Returns its exit code.
+int conclude(const RunOptions& options, const Store& store, const RunOutcome& outcome) {
   if (auto written = write_outputs(options, store, outcome); !written) {
     console().note(written.error().message);
     return exit_code(written.error());
@@ -105,6 +90,7 @@ int finish(const RunOptions& options, const Store& store, const RunOutcome& outc
     return kInterrupted;
   }
   if (outcome.was_complete) console().note(fmt::format("run {} was complete already: nothing was computed (--fresh computes it again)", outcome.run.id));
+  if (options.predict_only) console().note(fmt::format("answers are stored, not scored: `qeval rescore {}` scores them", outcome.run.id));
   if (outcome.n_infrastructure > 0) {
     console().note(fmt::format("{} samples failed for reasons that are not the model's; the same command tries them again", outcome.n_infrastructure));
     return kCheckFailed;
@@ -112,31 +98,105 @@ int finish(const RunOptions& options, const Store& store, const RunOutcome& outc
   return tracker_ok ? kDone : kBadInput;
 }
 
+// What runs of one command share.
+struct Workplace {
+  const TaskRegistry* tasks = nullptr;
+  std::unique_ptr<Store> store;
+  std::vector<PublishedScore> published;
+  Json environment;
+  StopSignals stop;
+};
+
+struct Resolved {
+  EnginePlan engine;
+  RunPlan plan;
+};
+
+Result<Resolved> resolve(const RunOptions& options, const TaskRegistry& registry) {
+  Resolved out;
+  QEVAL_TRY(out.engine, plan_engine(engine_request(options)));
+  for (const std::string& note : out.engine.notes) console().note(note);
+  if (!options.weights_id.empty() && out.engine.weights.verified)
+    console().note("--weights-id: these weights are known by their SHA-256; the id is not used");
+  QEVAL_TRY(out.plan, make_run_plan(options, out.engine, registry));
+  return out;
+}
+
+Result<RunOutcome> run_one(const RunOptions& options, const Resolved& resolved, Workplace& place) {
+  SandboxHolder sandbox(options.common.unsafe_code);
+  RunServices services;
+  services.tasks = place.tasks;
+  services.store = place.store.get();
+  services.load_engine = resolved.engine.load;
+  services.sandbox = [&] { return sandbox.get(); };
+  services.published = place.published;
+  services.environment = place.environment;
+  services.stop = place.stop.flag();
+  services.progress = ProgressTeller();
+  services.note = [](const std::string& line) { console().note(line); };
+  QEVAL_TRY(RunOutcome outcome, execute_run(resolved.plan, services));
+  console().progress_done();
+  return outcome;
+}
+
+Result<int> run_variants(const std::vector<Variant>& variants, const std::vector<Resolved>& resolved, Workplace& place) {
+  const RunOptions& common = variants[0].options;
+  int worst = kDone;
+  std::vector<RunView> views;
+  std::vector<std::string> labels;
+  Json results = Json::array();
+  for (size_t i = 0; i < variants.size(); ++i) {
+    console().note(fmt::format("[{}/{}] {}", i + 1, variants.size(), variants[i].label));
+    QEVAL_TRY(RunOutcome outcome, run_one(variants[i].options, resolved[i], place));
+    if (!common.common.json) print_outcome(variants[i].options, outcome);
+    std::fflush(stdout);
+    int code = conclude(variants[i].options, *place.store, outcome);
+    if (code == kInterrupted) return code;
+    worst = std::max(worst, code);
+    QEVAL_TRY(RunView view, load_view(*place.store, outcome.run.id));
+    results.push_back(results_json(view));
+    views.push_back(std::move(view));
+    labels.push_back(variants[i].label);
+  }
+  std::vector<const RunView*> runs;
+  for (const RunView& v : views) runs.push_back(&v);
+  PairedReport report = compare_runs(runs, labels, {});
+  if (common.common.json) fmt::print("{}\n", dump_json({{"runs", results}, {"comparison", paired_json(report)}}, 2));
+  else fmt::print("{}", paired_text(report, console().colours()));
+  return worst;
+}
+
 Result<int> run(const RunOptions& options) {
   // A tracker that cannot be written must be known before hours of work, not after.
   if (!options.no_tracker && !options.dry_run) {
     QEVAL_CHECK(check_tracker_writable(options.tracker));
   }
+  QEVAL_TRY(auto variants, variants_of(options));
   QEVAL_TRY(auto registry, open_task_registry(task_sources(options.common)));
-  QEVAL_TRY(EnginePlan engine, plan_engine(engine_request(options)));
-  for (const std::string& note : engine.notes) console().note(note);
-  QEVAL_TRY(RunPlan plan, make_run_plan(options, engine, *registry));
-  if (options.dry_run) return dry_run(plan, *registry, options);
-  QEVAL_TRY(auto store, open_store(options.common.store, {}));
-  SandboxHolder sandbox(options.common.unsafe_code);
-  StopSignals stop;
-  RunServices services;
-  services.tasks = registry.get();
-  services.store = store.get();
-  services.load_engine = engine.load;
-  services.sandbox = [&] { return sandbox.get(); };
-  QEVAL_TRY(services.published, published_scores());
-  services.environment = host_environment();
-  services.stop = stop.flag();
-  services.progress = [](const RunProgress& p) { console().progress(progress_line(p)); };
-  services.note = [](const std::string& line) { console().note(line); };
-  QEVAL_TRY(RunOutcome outcome, execute_run(plan, services));
-  return finish(options, *store, outcome);
+  std::vector<Resolved> resolved;
+  Json dry = Json::array();
+  for (const Variant& variant : variants) {
+    QEVAL_TRY(Resolved one, resolve(variant.options, *registry));
+    if (options.dry_run) {
+      QEVAL_TRY(Json plan, dry_run(one.plan, *registry, variant.options));
+      dry.push_back(std::move(plan));
+    }
+    resolved.push_back(std::move(one));
+  }
+  if (options.dry_run) {
+    fmt::print("{}\n", dump_json(variants.size() == 1 ? dry[0] : dry, 2));
+    return kDone;
+  }
+  Workplace place;
+  place.tasks = registry.get();
+  QEVAL_TRY(place.store, open_store(options.common.store, {}));
+  QEVAL_TRY(place.published, published_scores());
+  place.environment = host_environment();
+  if (variants.size() > 1) return run_variants(variants, resolved, place);
+  QEVAL_TRY(RunOutcome outcome, run_one(options, resolved[0], place));
+  print_outcome(options, outcome);
+  std::fflush(stdout);  // notes follow on stderr and must not land inside the table
+  return conclude(options, *place.store, outcome);
 }
 
 }  // namespace
@@ -149,7 +209,8 @@ void add_run_command(CLI::App& app, Command& command) {
                "  qeval run --model qwen2.5-0.5b-instruct --suite tracker --limit 100\n"
                "  qeval run --model hf:Qwen/Qwen2.5-7B-Instruct-GGUF:Q8_0 --tasks gsm8k --preset performance\n"
                "  qeval run --model ./model.gguf --tasks arc_challenge,hellaswag --limit 200 --output-path out\n"
-               "  qeval run --model ./model.gguf --suite tracker --dry-run");
+               "  qeval run --model ./model.gguf --suite tracker --dry-run\n"
+               "  qeval run --model ./model.gguf --tasks gsm8k --limit 100 --vary temperature=0,0.7 --vary thinking=on,off");
   sub->callback([&command, options] { command.action = [options] { return run(*options); }; });
 }
 

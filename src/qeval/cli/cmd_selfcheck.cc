@@ -5,7 +5,6 @@
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
 #include "qeval/runner/selfcheck.h"
-#include "qeval/runner/selfcheck_plan.h"
 #include "qeval/text/table.h"
 #include "qeval/text/unicode.h"
 
@@ -39,11 +38,19 @@ void print_table(const std::vector<SelfcheckItem>& items) {
   fmt::print("{}", table.terminal());
 }
 
-Result<int> selfcheck(const Options& options) {
-  QEVAL_TRY(auto plans, load_selfcheck_plans());
-  std::vector<std::string> names = split_commas(options.tasks);
-  if (names.empty())
-    for (const SelfcheckPlan& plan : plans) names.push_back(plan.task);
+// Groups and tags stand for their tasks; each is checked once.
+Result<std::vector<std::string>> names_of(const Options& options, const Selfcheck& selfcheck) {
+  std::vector<std::string> asked = split_commas(options.tasks), out;
+  if (asked.empty()) return selfcheck.expand("");
+  for (const std::string& name : asked) {
+    QEVAL_TRY(auto tasks, selfcheck.expand(name));
+    for (std::string& task : tasks)
+      if (std::find(out.begin(), out.end(), task) == out.end()) out.push_back(std::move(task));
+  }
+  return out;
+}
+
+Result<int> run_selfcheck(const Options& options) {
   SandboxHolder sandbox(options.common.unsafe_code);
   SelfcheckOptions check;
   check.include_paths = options.common.include_paths;
@@ -52,10 +59,12 @@ Result<int> selfcheck(const Options& options) {
   check.limit = options.limit;
   check.fixtures_only = options.fixtures_only;
   check.sandbox = [&] { return sandbox.get(); };
+  QEVAL_TRY(auto selfcheck, open_selfcheck(check));
+  QEVAL_TRY(auto names, names_of(options, *selfcheck));
   std::vector<SelfcheckItem> all;
-  for (const std::string& name : names) {
-    console().progress(fmt::format("selfcheck: {}", name));
-    QEVAL_TRY(auto items, selfcheck_task(name, check));
+  for (size_t i = 0; i < names.size(); ++i) {
+    console().progress(fmt::format("selfcheck {}/{}: {}", i + 1, names.size(), names[i]));
+    QEVAL_TRY(auto items, selfcheck->check(names[i]));
     all.insert(all.end(), items.begin(), items.end());
   }
   console().progress_done();
@@ -76,14 +85,14 @@ Result<int> selfcheck(const Options& options) {
 void add_selfcheck_command(CLI::App& app, Command& command) {
   auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("selfcheck", "Prove the harness: planted answers through the real pipeline");
-  sub->add_option("--tasks", options->tasks, "Comma-separated tasks (default: all built in)");
+  sub->add_option("--tasks", options->tasks, "Comma-separated tasks, groups or tags (default: all built in)");
   sub->add_option("--limit", options->limit, "First N docs of the real data (default: all)");
   sub->add_flag("--fixtures-only", options->fixtures_only, "Only the shipped fixtures, no real data");
   sub->add_flag("--unsafe-code", options->common.unsafe_code, "Run code without a sandbox where none works");
   add_task_source_options(*sub, options->common);
   add_json_option(*sub, options->common);
   add_examples(*sub, "  qeval selfcheck\n  qeval selfcheck --tasks gsm8k,humaneval --limit 20 --json");
-  sub->callback([&command, options] { command.action = [options] { return selfcheck(*options); }; });
+  sub->callback([&command, options] { command.action = [options] { return run_selfcheck(*options); }; });
 }
 
 }  // namespace qeval

@@ -1,12 +1,16 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
 #include "qeval/core/failure_class.h"
+#include "qeval/core/group_spec.h"
 #include "qeval/report/format.h"
 #include "qeval/report/results_table.h"
 #include "qeval/report/show.h"
 #include "qeval/runner/run.h"
+#include "qeval/text/near_names.h"
 #include "qeval/text/table.h"
 #include "qeval/util/clock.h"
 
@@ -44,13 +48,30 @@ bool wanted(const Options& options, std::optional<FailureClass> cls, const Sampl
   return std::any_of(s.scores.begin(), s.scores.end(), [&](const Score& score) { return score.failure_class == *cls; });
 }
 
+// The task, or the tasks of the group, that --task names; empty = every task.
+Result<std::vector<std::string>> tasks_named(const Options& options, const Store& store) {
+  if (options.task.empty()) return std::vector<std::string>();
+  QEVAL_TRY(auto run, store.run(*options.run));
+  if (run && run->spec.is_object() && run->spec.contains("groups") && run->spec["groups"].is_array())
+    for (const Json& json : run->spec["groups"])
+      if (GroupSpec group = group_spec_from_json(json); group.name == options.task) return group.tasks;
+  return std::vector{options.task};
+}
+
+std::vector<std::string> names_of(const std::vector<TaskRecord>& tasks) {
+  std::vector<std::string> names;
+  for (const TaskRecord& t : tasks) names.push_back(t.task);
+  return names;
+}
+
 Result<int> show_samples(const Options& options, const Store& store, std::optional<FailureClass> cls) {
   QEVAL_TRY(auto tasks, store.tasks(*options.run));
+  QEVAL_TRY(auto named, tasks_named(options, store));
   int64_t n = 0;
-  bool known = options.task.empty();
+  bool known = named.empty();
   Json all = Json::array();
   for (const TaskRecord& t : tasks) {
-    if (!options.task.empty() && t.task != options.task) continue;
+    if (!named.empty() && std::find(named.begin(), named.end(), t.task) == named.end()) continue;
     known = true;
     QEVAL_CHECK(store.for_each_sample(*options.run, t.task, [&](SampleRecord&& s) {
       if (!wanted(options, cls, s)) return true;
@@ -61,7 +82,7 @@ Result<int> show_samples(const Options& options, const Store& store, std::option
       return true;
     }));
   }
-  if (!known) return bad_input(fmt::format("--task {}: run {} has no such task", options.task, *options.run));
+  if (!known) return bad_input(fmt::format("--task {}: run {} has no such task{}", options.task, *options.run, near_names(options.task, names_of(tasks))));
   if (options.common.json) fmt::print("{}\n", dump_json(all, 2));
   else fmt::print("{} samples shown{}\n", n, options.limit > 0 && n >= options.limit ? fmt::format(" (--limit {}; 0 shows all)", options.limit) : "");
   return kDone;
@@ -93,7 +114,7 @@ void add_show_command(CLI::App& app, Command& command) {
   auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("show", "List runs; a run's results; or read its samples");
   sub->add_option("run", options->run, "Run number; none: list the runs");
-  sub->add_option("--task", options->task, "Samples of this task");
+  sub->add_option("--task", options->task, "Samples of this task or group");
   sub->add_option("--class", options->failure_class, "Samples of this failure class (truncated, no_answer, …)");
   sub->add_option("--doc", options->docs, "Samples of these doc ids");
   sub->add_flag("--samples", options->samples, "Samples of every task");

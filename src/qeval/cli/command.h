@@ -30,6 +30,7 @@ struct Command {
 // Each adds one subcommand (or a family) to `app`.
 void add_run_command(CLI::App& app, Command& command);
 void add_show_command(CLI::App& app, Command& command);
+void add_compare_command(CLI::App& app, Command& command);
 void add_rescore_command(CLI::App& app, Command& command);
 void add_tracker_command(CLI::App& app, Command& command);
 void add_selfcheck_command(CLI::App& app, Command& command);

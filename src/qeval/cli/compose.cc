@@ -49,7 +49,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
               return true;
             }));
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(model.gguf_path));
-  QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, user_cache_dir() + "/hashes.json", false, [](double share) {
+  QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, weights_hash_memory(), false, [](double share) {
               console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
             }));
   console().progress_done();

@@ -12,6 +12,7 @@ class TerminalConsole final : public Console {
   void progress(const std::string& line) override { printer_.progress(printable(line)); }
   void progress_done() override { printer_.progress_done(); }
   void note(const std::string& line) override { printer_.note(printable(line)); }
+  bool live() const override { return printer_.live(); }
   bool colours() const override { return wants_colour(1); }
 
  private:

@@ -71,6 +71,7 @@ Result<FakeOptions> load_fake_script(const std::string& path) {
     }
   }
   options.weights_name = "fake:" + sha256_hex(dump_json(json)).substr(0, 12);
+  options.weights_verified = !json_bool(json, "declared_weights");
   options.answer = [script](const Request& request) { return answer(*script, request); };
   return options;
 }

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "qeval/cli/generative_variants.h"
 #include "qeval/net/http_client.h"
+#include "qeval/text/near_names.h"
 #include "qeval/util/file.h"
 
 namespace qeval {
@@ -79,24 +82,75 @@ Result<TaskOverrides> common_overrides(const RunOptions& o) {
   return overrides;
 }
 
-Result<Json> listed_samples(const std::string& file) {
-  if (file.empty()) return Json::object();
+using ListedSamples = std::map<std::string, std::vector<int64_t>>;
+
+Result<ListedSamples> listed_samples(const std::string& file) {
+  ListedSamples out;
+  if (file.empty()) return out;
   QEVAL_TRY(std::string text, read_file(file));
   auto json = parse_json(text);
   if (!json) return fail(json.error().in(file));
-  for (const auto& [task, ids] : json->items())
-    if (!ids.is_array()) return bad_input(fmt::format("{}: {}: a list of doc ids was expected", file, task));
-  return *json;
+  if (!json->is_object()) return bad_input(fmt::format("{}: {{\"task\": [doc ids]}} was expected", file));
+  for (const auto& [task, ids] : json->items()) {
+    if (!ids.is_array() || ids.empty()) return bad_input(fmt::format("{}: {}: a list of doc ids was expected", file, task));
+    for (const Json& id : ids) {
+      if (!id.is_number_integer() || id < 0)
+        return bad_input(fmt::format("{}: {}: {} is no doc id", file, task, dump_json(id).substr(0, 40)));
+      out[task].push_back(id.get<int64_t>());
+    }
+  }
+  return out;
 }
 
-Status add_suite(const RunOptions& o, const TaskOverrides& base, bool instruct, RunPlan& plan) {
+// Each list must belong to a task that runs: a misspelt one would run everything.
+Status choose_listed(const ListedSamples& listed, const std::string& file, RunPlan& plan) {
+  for (const auto& [name, ids] : listed) {
+    std::vector<std::string> known;
+    bool found = false;
+    for (PlannedTask& task : plan.tasks) {
+      known.push_back(task.name);
+      if (task.name != name) continue;
+      task.overrides.doc_ids = ids;
+      found = true;
+    }
+    if (!found) return bad_input(fmt::format("--samples {}: {} is no task of this run{}", file, name, near_names(name, known)));
+  }
+  return {};
+}
+
+void add_groups(std::vector<GroupSpec> groups, const std::string& row, RunPlan& plan) {
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (i == 0) groups[i].row = row;
+    bool known = std::any_of(plan.groups.begin(), plan.groups.end(),
+                             [&](const GroupSpec& g) { return g.name == groups[i].name; });
+    if (!known) plan.groups.push_back(std::move(groups[i]));
+  }
+}
+
+// A task, group or tag with its tasks. A row of the tracker is the group's, where that has a score.
+Status add_named(const std::string& name, PlannedTask task, const TaskRegistry& registry, RunPlan& plan) {
+  QEVAL_TRY(auto leaves, registry.expand(name));
+  QEVAL_TRY(auto groups, registry.groups(name));
+  std::string row = task.row;
+  if (leaves.size() > 1 || !groups.empty()) task.row = "";
+  add_groups(std::move(groups), row, plan);
+  for (const std::string& leaf : leaves) {
+    task.name = leaf;
+    bool known = std::any_of(plan.tasks.begin(), plan.tasks.end(), [&](const PlannedTask& t) { return t.name == leaf; });
+    if (!known) plan.tasks.push_back(task);
+  }
+  return {};
+}
+
+Status add_suite(const RunOptions& o, const TaskOverrides& base, bool instruct, const TaskRegistry& registry, RunPlan& plan) {
   QEVAL_TRY(Suite suite, load_suite(o.suite, o.common.include_paths));
   for (const SuiteEntry& entry : instruct ? suite.instruct : suite.base) {
     PlannedTask task{entry.task, base, entry.row, entry.pending};
     task.overrides.apply_chat_template = entry.apply_chat_template || o.apply_chat_template;
     if (entry.num_fewshot && !o.num_fewshot) task.overrides.num_fewshot = entry.num_fewshot;
     if (suite.limit && !o.limit) task.overrides.limit = suite.limit;
-    plan.tasks.push_back(std::move(task));
+    if (!entry.pending.empty()) plan.tasks.push_back(std::move(task));
+    else QEVAL_CHECK(add_named(entry.task, std::move(task), registry, plan));
   }
   return {};
 }
@@ -115,6 +169,7 @@ Json arguments_json(const RunOptions& o) {
   if (o.num_fewshot) out["num_fewshot"] = *o.num_fewshot;
   if (o.repeats) out["repeats"] = *o.repeats;
   if (o.sample_seed) out["sample_seed"] = *o.sample_seed;
+  if (o.respect_batch_size) out["respect_batch_size"] = true;
   return out;
 }
 
@@ -160,24 +215,22 @@ Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, con
   plan.exact = o.exact;
   plan.fresh = o.fresh;
   plan.predict_only = o.predict_only;
+  if (o.respect_batch_size) plan.max_in_flight = engine.preset.evaluation_batch_size;
+  if (!engine.weights.verified) plan.weights_id = o.weights_id;
   plan.reuse_across_runs = engine.weights.verified || !o.weights_id.empty();
   plan.arguments = arguments_json(o);
   QEVAL_TRY(TaskOverrides base, common_overrides(o));
   // A template without a place for tools would drop them without a word.
   if (!base.tool_mode && !engine.offers_tools) base.tool_mode = ToolMode::prompt;
-  QEVAL_TRY(Json samples, listed_samples(o.samples_file));
+  QEVAL_TRY(auto samples, listed_samples(o.samples_file));
   if (!o.suite.empty()) {
-    QEVAL_CHECK(add_suite(o, base, engine.is_instruct && !o.base_model, plan));
+    QEVAL_CHECK(add_suite(o, base, engine.is_instruct && !o.base_model, registry, plan));
   }
-  for (const std::string& name : split_commas(o.tasks)) {
-    QEVAL_TRY(auto leaves, registry.expand(name));
-    for (const std::string& leaf : leaves) plan.tasks.push_back({leaf, base, "", ""});
-  }
+  for (const std::string& name : split_commas(o.tasks)) QEVAL_CHECK(add_named(name, {"", base, "", ""}, registry, plan));
   if (engine.can) {
     QEVAL_CHECK(use_generative_variants(plan, *engine.can, engine.is_instruct, registry));
   }
-  for (PlannedTask& task : plan.tasks)
-    if (samples.contains(task.name)) task.overrides.doc_ids = samples[task.name].get<std::vector<int64_t>>();
+  QEVAL_CHECK(choose_listed(samples, o.samples_file, plan));
   return plan;
 }
 
@@ -208,13 +261,18 @@ void add_run_options(CLI::App& app, RunOptions& o) {
       ->check(CLI::IsMember({"native", "prompt", "constrained"}));
   app.add_option("--repeats", o.repeats, "Samples per doc")->check(CLI::PositiveNumber);
   app.add_option("--set", o.set, "Change a setting of the preset: KEY=VALUE");
+  app.add_option("--vary", o.vary, "Run once for each value and compare on the same docs: KEY=a,b (again: all combinations); "
+                                   "KEY: model, preset, a setting of it, temperature and other generation settings, "
+                                   "thinking, tool_mode, num_fewshot, apply_chat_template, system_instruction, seed, exact");
+  app.add_flag("--respect-batch-size", o.respect_batch_size,
+               "At most evaluation_batch_size requests with the engine at a time (default: as many as it takes)");
   app.add_option("--yarn-factor", o.yarn_factor, "Static YaRN context extension (off unless asked)");
   app.add_option("--threads", o.n_threads, "CPU threads (default: physical cores)");
   app.add_flag("--exact", o.exact, "One sequence per decode call: results do not depend on the batch");
   app.add_flag("--fresh", o.fresh, "Compute everything again");
   app.add_flag("--predict-only", o.predict_only, "Store answers, score nothing");
   app.add_flag("--base-model", o.base_model, "Use the suite's list for base models, whatever the file says");
-  app.add_option("--weights-id", o.weights_id, "Your own id for weights that cannot be verified");
+  app.add_option("--weights-id", o.weights_id, "Your own id of weights that cannot be verified: answers are reused across runs that give the same");
   app.add_option("--tracker", o.tracker, "Tracker document to rewrite")->capture_default_str();
   app.add_flag("--no-tracker", o.no_tracker, "Leave the tracker alone");
   app.add_option("--output-path", o.output_path, "Also write results_*.json and samples_*.jsonl in lm-eval's format");

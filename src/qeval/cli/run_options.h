@@ -26,7 +26,9 @@ struct RunOptions {
   std::vector<std::string> set;      // KEY=VALUE of the preset
   std::vector<std::string> base_urls;
   std::string tokenizer;             // GGUF file
+  std::vector<std::string> vary;     // KEY=a,b: a run for each
   bool no_tracker = false, fresh = false, exact = false, predict_only = false, dry_run = false, base_model = false;
+  bool respect_batch_size = false;
   double yarn_factor = 0;
   int n_threads = 0;
 };

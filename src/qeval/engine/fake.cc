@@ -127,7 +127,7 @@ class FakeEngine : public Engine {
     info_.weights.name = options_.weights_name;
     info_.weights.sha256 = sha256_hex("fake:" + options_.weights_name);
     info_.weights.architecture = "fake";
-    info_.weights.verified = true;
+    info_.weights.verified = options_.weights_verified;
     info_.settings = Json::object();
     info_.max_model_len = 1 << 20;
   }

@@ -17,6 +17,7 @@ struct FakeOptions {
   // Fails the n-th request (0-based, counted over the session) with this failure.
   std::map<int64_t, EngineFailure> faults;
   std::string weights_name = "fake";
+  bool weights_verified = true;                    // false: only declared, as a server's
 };
 std::unique_ptr<Engine> make_fake_engine(FakeOptions options);
 

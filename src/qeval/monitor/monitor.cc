@@ -207,4 +207,24 @@ void Monitor::summarise() {
   summary_.series = series_json();
 }
 
+Json appended_series(const Json& earlier, const Json& later) {
+  Json out = later;
+  auto has_rows = [](const Json& series) {
+    return series.is_object() && series.contains("rows") && series["rows"].is_array() && series.contains("columns");
+  };
+  if (!has_rows(out)) return has_rows(earlier) ? earlier : later;
+  out["attempts"] = Json::array({0});
+  if (!has_rows(earlier) || earlier["columns"] != later["columns"] || earlier["rows"].empty()) return out;
+  out["rows"] = earlier["rows"];
+  if (earlier.contains("attempts")) out["attempts"] = earlier["attempts"];
+  out["attempts"].push_back(earlier["rows"].size());
+  const Json& last = earlier["rows"].back();
+  double shift_s = last.is_array() && !last.empty() && last[0].is_number() ? last[0].get<double>() : 0;
+  for (Json row : later["rows"]) {
+    if (row.is_array() && !row.empty() && row[0].is_number()) row[0] = row[0].get<double>() + shift_s;
+    out["rows"].push_back(std::move(row));
+  }
+  return out;
+}
+
 }  // namespace qeval

@@ -36,6 +36,10 @@ struct MonitorSummary {
   static constexpr size_t kMaxRows = 1024;
 };
 
+// The series of a run that went on in several attempts: rows of `later` after those of `earlier` (null: none), t_s going
+// on where the earlier ended; "attempts" holds the index of each attempt's first row.
+Json appended_series(const Json& earlier, const Json& later);
+
 // Samples what a run uses from a thread of its own; below 1 % of a core. Looks at this process each period and at its
 // children as often as that costs little. start() and stop() from one thread.
 class Monitor {

@@ -18,7 +18,8 @@ Result<int64_t> append_page(Json page, const std::string& where, std::string& ou
     if (!entry.is_object() || !entry.contains("row") || !entry["row"].is_object())
       return bad_input(where + ": not an answer of the row service");
     if (entry.contains("truncated_cells") && !entry["truncated_cells"].empty())
-      return bad_input(fmt::format("{}: the service cut row {} short", where, json_int(entry, "row_idx", -1)));
+      return bad_input(fmt::format("{}: the service cut row {} short: {}", where, json_int(entry, "row_idx", -1),
+                                   dump_json(entry["truncated_cells"]).substr(0, 200)));
     out += dump_json(entry["row"]) + "\n";
   }
   return static_cast<int64_t>(page["rows"].size());
@@ -26,19 +27,24 @@ Result<int64_t> append_page(Json page, const std::string& where, std::string& ou
 
 }  // namespace
 
-Result<std::string> fetch_rows_as_jsonl(const RowQuery& query, const HttpProgress& progress) {
+Result<std::string> fetch_rows_as_jsonl(const RowQuery& query, const HttpProgress& progress, const PageGet& get) {
+  PageGet page_at = get ? get : [&](const std::string& url) -> Result<std::string> {
+    HttpRequest request;
+    request.url = url;
+    request.bearer_token = query.token;
+    request.max_bytes = int64_t{64} << 20;
+    return http_get(request);
+  };
   std::string out;
   int64_t n = 0, total = 1;
   while (n < total) {
-    HttpRequest request;
-    request.url = fmt::format("{}/rows?dataset={}&config={}&split={}&offset={}&length={}", query.endpoint,
-                              url_escape(query.dataset), url_escape(query.config), url_escape(query.split), n, kPage);
-    request.bearer_token = query.token;
-    request.max_bytes = int64_t{64} << 20;
     std::string where =
         fmt::format("{}: {} {} {} at row {}", query.endpoint, query.dataset, query.config, query.split, n);
-    QEVAL_TRY(std::string body, http_get(request));
-    auto page = parse_json(body);
+    auto body = page_at(fmt::format("{}/rows?dataset={}&config={}&split={}&offset={}&length={}", query.endpoint,
+                                    url_escape(query.dataset), url_escape(query.config), url_escape(query.split), n,
+                                    kPage));
+    if (!body) return fail(get ? body.error().in(where) : body.error());
+    auto page = parse_json(*body);
     if (!page) return fail(page.error().in(where));
     QEVAL_TRY(int64_t got, append_page(std::move(*page), where, out, total));
     if (total > query.max_rows)

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "qeval/registry/dataset_records.h"
-#include "qeval/registry/near_match.h"
+#include "qeval/text/near_names.h"
 #include "qeval/registry/yaml_fields.h"
 #include "qeval/text/yaml.h"
 #include "qeval/util/assets.h"
@@ -190,7 +190,7 @@ Result<DatasetInfo> find_dataset(const std::vector<DatasetInfo>& catalogue, cons
     names.push_back(dataset.name);
   }
   return bad_input(
-      fmt::format("{}: no such data set{}; `qeval data list` shows them", name, near_matches_text(name, names)));
+      fmt::format("{}: no such data set{}; `qeval data list` shows them", name, near_names(name, names)));
 }
 
 Result<std::string> data_sha256(const std::string& path) {

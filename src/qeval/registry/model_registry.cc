@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "qeval/registry/model_shape.h"
-#include "qeval/registry/near_match.h"
+#include "qeval/text/near_names.h"
 #include "qeval/registry/yaml_fields.h"
 #include "qeval/text/yaml.h"
 #include "qeval/util/assets.h"
@@ -177,7 +177,7 @@ Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::st
   std::vector<std::string> ids;
   for (const ModelSpec& m : models) ids.push_back(m.id);
   return bad_input(fmt::format("--model {}: no such model, file or hf:ORG/REPO{}; `qeval models` lists them", name,
-                               near_matches_text(name, ids)));
+                               near_names(name, ids)));
 }
 
 double kv_bytes_per_token(const ModelSpec& m, double bytes) {

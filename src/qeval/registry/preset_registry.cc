@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "qeval/registry/near_match.h"
+#include "qeval/text/near_names.h"
 #include "qeval/registry/yaml_fields.h"
 #include "qeval/text/yaml.h"
 #include "qeval/util/assets.h"
@@ -88,7 +88,7 @@ Result<Preset> find_preset(const std::vector<Preset>& presets, const std::string
     names.push_back(p.name);
   }
   return bad_input(
-      fmt::format("--preset {}: no such preset{}; `qeval presets` lists them", name, near_matches_text(name, names)));
+      fmt::format("--preset {}: no such preset{}; `qeval presets` lists them", name, near_names(name, names)));
 }
 
 std::vector<std::string> preset_notes(const Preset& p, const std::string& engine) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "qeval/core/gguf_parts.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
 #include "qeval/util/json.h"
@@ -35,6 +36,19 @@ Result<std::string> fingerprint(const std::string& path) {
                      s.st_ctim.tv_sec, s.st_ctim.tv_nsec);
 }
 
+Json read_memory(const std::string& cache_file) {
+  if (auto text = read_file(cache_file))
+    if (auto json = parse_json(*text); json && json->is_object()) return *json;
+  return Json::object();
+}
+
+std::string joined_hash(const std::vector<std::string>& hashes) {
+  if (hashes.size() == 1) return hashes[0];
+  std::string joined;
+  for (const std::string& hash : hashes) joined += hash + "\n";
+  return sha256_hex(joined);
+}
+
 Result<std::string> hash_file(const std::string& path, const std::function<void(double)>& progress) {
   std::ifstream file(path, std::ios::binary);
   std::error_code ec;
@@ -54,31 +68,14 @@ Result<std::string> hash_file(const std::string& path, const std::function<void(
 
 }  // namespace
 
-Result<std::vector<std::string>> weights_files(const std::string& path) {
-  std::string name = fs::path(path).filename().string();
-  // …-00001-of-00003.gguf
-  size_t of = name.rfind("-of-");
-  if (of == std::string::npos || of < 6 || name.compare(of - 6, 6, "-00001") != 0 || name.size() < of + 9)
-    return std::vector{path};
-  int n = std::atoi(name.substr(of + 4, 5).c_str());
-  if (n < 2 || n > 1000) return std::vector{path};
-  std::vector<std::string> parts;
-  for (int i = 1; i <= n; ++i) {
-    std::string part = name;
-    part.replace(of - 5, 5, fmt::format("{:05}", i));
-    std::string full = (fs::path(path).parent_path() / part).string();
-    if (!file_exists(full)) return bad_input(fmt::format("{}: part {} of {} is missing: {}", path, i, n, full));
-    parts.push_back(full);
-  }
-  return parts;
-}
-
 Result<std::string> weights_sha256(const std::string& path, const std::string& cache_file, bool rehash,
                                    const std::function<void(double)>& progress) {
-  QEVAL_TRY(auto parts, weights_files(path));
-  Json remembered = Json::object();
-  if (auto text = read_file(cache_file))
-    if (auto json = parse_json(*text); json && json->is_object()) remembered = *json;
+  std::vector<std::string> parts = gguf_parts(path);
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (!file_exists(parts[i]))
+      return bad_input(parts.size() == 1 ? fmt::format("{}: no such file", path)
+                                         : fmt::format("{}: part {} of {} is missing: {}", path, i + 1, parts.size(), parts[i]));
+  Json remembered = read_memory(cache_file);
   std::vector<std::string> hashes;
   bool changed = false;
   for (const std::string& part : parts) {
@@ -97,10 +94,29 @@ Result<std::string> weights_sha256(const std::string& path, const std::string& c
     if (make_directories(fs::path(cache_file).parent_path().string()))
       (void)write_file_atomic(cache_file, dump_json(remembered, 1));
   }
-  if (hashes.size() == 1) return hashes[0];
-  std::string joined;
-  for (const std::string& hash : hashes) joined += hash + "\n";
-  return sha256_hex(joined);
+  return joined_hash(hashes);
 }
+
+std::string known_weights_sha256(const std::string& path, const std::string& cache_file) {
+  Json remembered = read_memory(cache_file);
+  std::vector<std::string> hashes;
+  for (const std::string& part : gguf_parts(path)) {
+    std::string hash = hub_blob(part);
+    if (auto key = fingerprint(part); hash.empty() && key) hash = json_string(remembered, *key);
+    if (hash.empty()) return "";
+    hashes.push_back(hash);
+  }
+  return joined_hash(hashes);
+}
+
+Result<int64_t> forget_weights_sha256(const std::string& cache_file) {
+  auto n = static_cast<int64_t>(read_memory(cache_file).size());
+  std::error_code ec;
+  fs::remove(cache_file, ec);
+  if (ec) return fail(ErrorKind::environment, fmt::format("{}: {}", cache_file, ec.message()));
+  return n;
+}
+
+std::string weights_hash_memory() { return user_cache_dir() + "/hashes.json"; }
 
 }  // namespace qeval

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "qeval/registry/near_match.h"
+#include "qeval/text/near_names.h"
 
 namespace qeval {
 namespace {
@@ -118,7 +118,7 @@ Status FieldReader::finish() const {
   for (const auto& [key, value] : object_.items()) {
     if (known_.count(key)) continue;
     return bad_input(fmt::format("{}: unknown key “{}”{}", where_(key), key,
-                                 near_matches_text(key, {known_.begin(), known_.end()})));
+                                 near_names(key, {known_.begin(), known_.end()})));
   }
   return {};
 }

@@ -48,19 +48,36 @@ std::vector<std::pair<double, double>> common_items(const Scored& a, const Score
   return out;
 }
 
+// Where two sets never disagree, up to 3 of n might have (rule of three).
+double detectable_gap(const ScoreMove& move, double sd) {
+  double n = static_cast<double>(move.n), discordance = static_cast<double>(move.n_only_a + move.n_only_b) / n;
+  if (!move.binary) discordance = sd * sd;
+  return smallest_detectable_gap(move.n, std::max(discordance, move.binary ? std::min(1.0, 3 / n) : 0.0));
+}
+
 ScoreMove paired(const std::vector<std::pair<double, double>>& items) {
   ScoreMove move;
   move.paired = true;
   move.n = static_cast<int64_t>(items.size());
-  std::vector<double> differences;
+  std::vector<double> differences, values_a, values_b;
   bool binary = true;
   for (const auto& [a, b] : items) {
+    values_a.push_back(a);
+    values_b.push_back(b);
     differences.push_back(b - a);
     binary = binary && (a == 0 || a == 1) && (b == 0 || b == 1);
     move.n_only_a += a > b;
     move.n_only_b += b > a;
   }
+  move.binary = binary;
+  move.value_a = mean(values_a);
+  move.value_b = mean(values_b);
   move.difference = mean(differences);
+  double sd = sample_sd(differences);
+  Interval interval = normal_interval(move.difference, sd / std::sqrt(static_cast<double>(items.size())));
+  move.low = interval.low;
+  move.high = interval.high;
+  move.detectable = detectable_gap(move, sd);
   double n = static_cast<double>(items.size());
   int iterations = static_cast<int>(std::clamp(kSignFlipWork / n, 1000.0, 10000.0));
   move.p_value = binary ? mcnemar_exact(move.n_only_a, move.n_only_b) : sign_flip_test(differences, iterations).p_value;
@@ -94,11 +111,27 @@ std::optional<ScoreMove> compare_scores(const Scored& a, const Scored& b) {
   return unpaired(*x, *y);
 }
 
+Result<ScoreMove> compare_paired(const Scored& a, const Scored& b) {
+  const TaskSummary &x = *a.task, &y = *b.task;
+  if (x.version != y.version) return bad_input(fmt::format("different versions, {} and {}", x.version, y.version));
+  if (x.primary_metric != y.primary_metric || x.primary_filter != y.primary_filter) return bad_input("different metrics");
+  const TaskFacts *fa = a.view->facts_of(x.task), *fb = b.view->facts_of(y.task);
+  if (fa && fb && fa->data_hash != fb->data_hash) return bad_input("different data");
+  const MetricSummary *mx = x.primary(), *my = y.primary();
+  if (!has_score(mx) || !has_score(my)) return bad_input("nothing scored in one of them");
+  auto items = common_items(a, b);
+  if (items.empty()) return bad_input("no doc in common, or a score that is no mean over docs");
+  return paired(items);
+}
+
 void settle(const std::vector<ScoreMove*>& family) {
   std::vector<double> p_values;
   for (const ScoreMove* move : family) p_values.push_back(move->p_value);
   std::vector<double> adjusted = holm(p_values);
-  for (size_t i = 0; i < family.size(); ++i) family[i]->significant = adjusted[i] < kLevel;
+  for (size_t i = 0; i < family.size(); ++i) {
+    family[i]->p_adjusted = adjusted[i];
+    family[i]->significant = adjusted[i] < kLevel;
+  }
 }
 
 std::string move_text(const ScoreMove& move, const MetricSummary& scale) {

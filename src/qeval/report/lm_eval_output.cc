@@ -18,6 +18,8 @@
 namespace qeval {
 namespace {
 
+constexpr const char* kFormatOf = "0.4.13";
+
 // As lm-eval's names: "Qwen/Qwen2.5" is Qwen__Qwen2.5. Names come from model files, so nothing may lead out of the
 // folder.
 std::string safe_name(const std::string& name) {
@@ -151,7 +153,7 @@ Status write_samples(const Store& store, RunId run, const std::string& task, con
 }
 
 Json results_of(const TaskSummary& t) {
-  Json out = {{"alias", t.task}};
+  Json out = {{"name", t.task}, {"alias", t.task}, {"sample_len", t.n_docs}};
   for (const MetricSummary& m : t.metrics) {
     out[fmt::format("{},{}", m.metric, m.filter)] = number(m.value);
     out[fmt::format("{}_stderr,{}", m.metric, m.filter)] = number(m.stderr_value);
@@ -208,15 +210,45 @@ Json task_parts(const RunView& v, const std::vector<TaskRecord>& records) {
   return out;
 }
 
+void add_groups(const RunView& v, Json& out) {
+  for (const GroupView& g : v.groups) {
+    const std::string& name = g.spec.name;
+    Json directions = Json::object();
+    for (const MetricSummary& m : g.summary.metrics) directions[m.metric] = m.higher_is_better;
+    out["results"][name] = results_of(g.summary);
+    out["groups"][name] = out["results"][name];
+    out["group_subtasks"][name] = g.spec.members;
+    out["higher_is_better"][name] = std::move(directions);
+    if (g.summary.num_fewshot >= 0) out["n-shot"][name] = g.summary.num_fewshot;
+    if (!g.spec.version.empty()) out["versions"][name] = version_number(g.spec.version);
+  }
+}
+
+// The host in lines, where lm-eval's readers look for it.
+std::string environment_text(const RunView& v) {
+  std::string out = fmt::format("qeval {}, engine {} {}", kQevalVersion, v.engine_name, v.engine_version);
+  if (!v.device.empty()) out += " on " + v.device;
+  if (!v.run.environment.is_object()) return out;
+  for (const auto& [key, value] : v.run.environment.items())
+    if (key != "engine" && key != "weights")
+      out += fmt::format("\n{}: {}", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+  return out;
+}
+
 Json results_document(const RunView& v, const std::vector<TaskRecord>& records) {
   Json out = task_parts(v, records), hashes = std::move(out["task_hashes"]), arguments = at(v.run.spec, "arguments");
   out.erase("task_hashes");
+  add_groups(v, out);
   double start = static_cast<double>(v.run.started_ms) / 1000, end = static_cast<double>(v.when_ms()) / 1000;
   bool chat = std::any_of(v.tasks.begin(), v.tasks.end(), [](const TaskSummary& t) { return t.chat_template; });
   std::string system = json_string(arguments, "system_instruction");
   out["config"] = run_config(v);
   out["git_hash"] = nullptr;
   out["date"] = start;
+  out["pretty_env_info"] = environment_text(v);
+  out["transformers_version"] = "N/A (not used)";
+  out["lm_eval_version"] = fmt::format("N/A (written by qeval {} in the format of lm-eval {})", kQevalVersion, kFormatOf);
+  out["upper_git_hash"] = nullptr;
   out["qeval_version"] = kQevalVersion;
   out["qeval_run"] = v.run.id;
   out["qeval_status"] = to_string(v.run.status);

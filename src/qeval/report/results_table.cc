@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
+#include <vector>
 
 #include "qeval/report/format.h"
 #include "qeval/text/table.h"
@@ -80,6 +82,23 @@ std::string performance_line(const RunPerformance& p) {
   return out + "\n";
 }
 
+// Tasks of a group are remarked on together: their scores count within the group's.
+std::string doubts_within_groups(const RunView& view, bool colours) {
+  constexpr size_t kNamed = 5;
+  std::map<std::string, std::vector<std::string>> by_group;
+  for (const TaskSummary& t : view.tasks)
+    if (const GroupView* g = group_of(view, t.task); g && !t.flags.empty()) by_group[g->spec.name].push_back(t.task);
+  std::string out;
+  for (const auto& [group, tasks] : by_group) {
+    std::string names;
+    for (size_t i = 0; i < tasks.size() && i < kNamed; ++i) names += (i ? ", " : "") + printable(tasks[i]);
+    if (tasks.size() > kNamed) names += ", …";
+    out += fmt::format("  {} {}: {} of its tasks are flagged by themselves ({}); `qeval show {} --json` says why\n",
+                       paint("!", kYellow, colours), printable(group), tasks.size(), names, view.run.id);
+  }
+  return out;
+}
+
 std::string title(const RunView& v, bool colours) {
   std::string out = fmt::format("{} · {} · engine {}", paint(fmt::format("run {}", v.run.id), kBold, colours),
                                 printable(v.model_label()), printable(v.engine_name));
@@ -99,21 +118,32 @@ std::string results_table(const RunView& view, const ResultsTableOptions& option
   table.aligns = {Align::left,  Align::left,  Align::left, Align::left,  Align::left,
                   Align::right, Align::right, Align::left, Align::right, Align::left};
   for (const TaskSummary& t : view.tasks) add_rows(t, table);
+  for (const GroupView& g : view.groups) add_rows(g.summary, table);
   for (const PendingRow& p : view.pending)
     table.rows.push_back({p.row.empty() ? p.task : p.row, "", p.reason, "", "", "", "", "", "", "pending"});
   std::string out = title(view, options.colours) + table.terminal(options.unicode);
-  for (const TaskSummary& t : view.tasks) out += remarks(t, options.colours);
-  for (const TaskSummary& t : view.tasks) out += classes_line(t);
+  std::vector<const TaskSummary*> shown = leading_scores(view);
+  for (const TaskSummary* t : shown) out += remarks(*t, options.colours);
+  out += doubts_within_groups(view, options.colours);
+  for (const TaskSummary* t : shown) out += classes_line(*t);
   return out + performance_line(view.performance);
 }
 
 Json results_json(const RunView& view) {
-  Json tasks = Json::array(), pending = Json::array();
+  Json tasks = Json::array(), groups = Json::array(), pending = Json::array();
   for (const TaskSummary& t : view.tasks) {
     Json task = to_json(t);
     task["status"] = verdict(t);
     if (const TaskFacts* facts = view.facts_of(t.task)) task["data"] = facts->data_note;
     tasks.push_back(std::move(task));
+  }
+  for (const GroupView& g : view.groups) {
+    Json group = to_json(g.summary);
+    group["group"] = g.spec.name;
+    group["status"] = verdict(g.summary);
+    group["members"] = g.spec.members;
+    group["tasks"] = g.spec.tasks;
+    groups.push_back(std::move(group));
   }
   for (const PendingRow& p : view.pending) pending.push_back({{"task", p.task}, {"row", p.row}, {"reason", p.reason}});
   return {{"run", view.run.id},
@@ -125,6 +155,7 @@ Json results_json(const RunView& view) {
           {"preset", view.run.preset},
           {"suite", view.run.suite},
           {"tasks", tasks},
+          {"groups", groups},
           {"pending", pending},
           {"performance", to_json(view.performance)},
           {"spec", view.run.spec},

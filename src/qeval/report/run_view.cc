@@ -1,6 +1,9 @@
 #include "qeval/report/run_view.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <limits>
 
 #include "qeval/util/hash.h"
 
@@ -15,6 +18,10 @@ std::string protocol_hash(Json identity) {
   if (!identity.is_object() || identity.empty()) return "";
   identity.erase("selection");
   return sha256_hex(canonical_json(identity));
+}
+
+std::string data_hash(const Json& identity) {
+  return identity.is_object() && identity.contains("data") ? sha256_hex(canonical_json(identity["data"])) : "";
 }
 
 const double* metric_value(const std::vector<Score>& scores, const TaskSummary& t) {
@@ -68,6 +75,7 @@ RunView view_of(const RunRecord& run, const std::vector<TaskSummary>& tasks) {
   if (run.spec.is_object() && run.spec.contains("pending") && run.spec["pending"].is_array())
     for (const Json& p : run.spec["pending"])
       view.pending.push_back({json_string(p, "task"), json_string(p, "row"), json_string(p, "reason")});
+  view.groups = group_views(view);
   return view;
 }
 
@@ -77,7 +85,9 @@ RunView view_of(const RunRecord& run, const std::vector<TaskRecord>& records) {
     if (record.summary.is_object() && !record.summary.empty()) tasks.push_back(task_summary_from_json(record.summary));
   RunView view = view_of(run, tasks);
   for (const TaskRecord& record : records)
-    view.facts[record.task] = {protocol_hash(record.identity), record.n_docs_total, record.data_note, {}};
+    view.facts[record.task] = {protocol_hash(record.identity), data_hash(record.identity), record.n_docs_total,
+                                record.data_note, {}};
+  add_group_facts(view);
   return view;
 }
 
@@ -90,6 +100,15 @@ Result<std::vector<RunView>> load_views(const Store& store) {
     if (!view.tasks.empty() || run.status == RunStatus::failed) views.push_back(std::move(view));
   }
   return views;
+}
+
+Result<RunView> load_view(const Store& store, RunId id) {
+  QEVAL_TRY(auto run, store.run(id));
+  if (!run) return bad_input(fmt::format("{}: there is no run {}; `qeval show` lists them", store.path(), id));
+  QEVAL_TRY(auto records, store.tasks(id));
+  std::vector<RunView> one{view_of(*run, records)};
+  QEVAL_CHECK(load_items(store, one, std::numeric_limits<int64_t>::max()));
+  return std::move(one[0]);
 }
 
 Status load_items(const Store& store, std::vector<RunView>& views, int64_t max_docs) {
@@ -105,6 +124,7 @@ Status load_items(const Store& store, std::vector<RunView>& views, int64_t max_d
       }));
       std::sort(items.begin(), items.end());
     }
+    add_group_facts(views[i]);
   }
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include "qeval/core/model_spec.h"
 #include "qeval/core/task_summary.h"
+#include "qeval/report/group_views.h"
 #include "qeval/store/store.h"
 #include "qeval/util/result.h"
 
@@ -20,6 +21,7 @@ struct PendingRow {
 // What a report needs of a task beyond its summary.
 struct TaskFacts {
   std::string protocol_hash;  // SHA-256 of the task's identity, but for which docs were chosen; "" = unknown
+  std::string data_hash;      // of the data that the docs came from; "" = unknown
   int64_t n_docs_total = 0;   // of the split
   std::string data_note;      // where the data came from
   // Primary score by doc id, ascending; empty where not loaded (see load_items). Makes comparisons paired.
@@ -30,7 +32,8 @@ struct TaskFacts {
 struct RunView {
   RunRecord run;
   std::vector<TaskSummary> tasks;
-  std::map<std::string, TaskFacts> facts;  // by task name
+  std::vector<GroupView> groups;           // scores brought together from those of `tasks`
+  std::map<std::string, TaskFacts> facts;  // by name of task or group
   RunPerformance performance;
   std::vector<PendingRow> pending;
   WeightsIdentity weights;
@@ -53,6 +56,8 @@ RunView view_of(const RunRecord& run, const std::vector<TaskSummary>& tasks);
 RunView view_of(const RunRecord& run, const std::vector<TaskRecord>& records);
 // Oldest first. A run without any summary is left out unless it failed.
 Result<std::vector<RunView>> load_views(const Store& store);
+// One run with its items. Error: there is none.
+Result<RunView> load_view(const Store& store, RunId run);
 // Fills facts[].items, newest runs first, until `max_docs` scores are in memory.
 Status load_items(const Store& store, std::vector<RunView>& views, int64_t max_docs = 200000);
 

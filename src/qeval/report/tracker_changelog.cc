@@ -22,7 +22,8 @@ void find_before(const TrackerInput& input, size_t run, Entry& entry) {
   for (size_t i = run; i-- > 0;) {
     const RunView& v = input.runs[i];
     if (v.subject_key() != now.subject_key()) continue;
-    for (const TaskSummary& t : v.tasks) {
+    for (const TaskSummary* score : leading_scores(v)) {
+      const TaskSummary& t = *score;
       if (t.task != entry.task->task || !t.primary() || t.primary()->n == 0) continue;
       if (!entry.before) {
         entry.before = &v;
@@ -59,7 +60,8 @@ std::string run_entry(const TrackerInput& input, size_t run) {
   std::string out = fmt::format("### Run {} - {} - {}\n\n", v.run.id, day_of(v.when_ms()), md(v.subject()));
   std::deque<Entry> entries;
   std::vector<ScoreMove*> family;
-  for (const TaskSummary& t : v.tasks) {
+  for (const TaskSummary* score : leading_scores(v)) {
+    const TaskSummary& t = *score;
     if (!t.primary() || t.primary()->n == 0) continue;
     Entry& e = entries.emplace_back();
     e.task = &t;

@@ -29,17 +29,17 @@ int64_t n_scored(const TaskSummary& t) {
 // Later runs win unless they scored fewer docs of the same version: a quick look does not hide a full run.
 std::vector<SubjectRow> scored_rows(const Subject& subject) {
   std::vector<SubjectRow> rows;
-  for (const RunView* view : subject.runs) {
-    for (const TaskSummary& t : view->tasks) {
-      auto found =
-          std::find_if(rows.begin(), rows.end(), [&](const SubjectRow& row) { return same_protocol(*row.task, t); });
-      SubjectRow row{row_title(t), view, &t, ""};
-      if (found == rows.end())
-        rows.push_back(row);
-      else if (found->task->version != t.version || n_scored(t) >= n_scored(*found->task))
-        *found = row;
-    }
-  }
+  auto add = [&](const RunView* view, const TaskSummary& t) {
+    auto found =
+        std::find_if(rows.begin(), rows.end(), [&](const SubjectRow& row) { return same_protocol(*row.task, t); });
+    SubjectRow row{row_title(t), view, &t, ""};
+    if (found == rows.end())
+      rows.push_back(row);
+    else if (found->task->version != t.version || n_scored(t) >= n_scored(*found->task))
+      *found = row;
+  };
+  for (const RunView* view : subject.runs)
+    for (const TaskSummary* t : leading_scores(*view)) add(view, *t);
   return rows;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "qeval/runner/run_lease.h"
 #include "qeval/runner/summary.h"
 #include "qeval/scorer/scorer.h"
 
@@ -63,17 +64,13 @@ Result<RescoreResult> rescore_run(Store& store, const TaskRegistry& registry, Ru
   if (!record) return bad_input(fmt::format("{}: there is no run {}; `qeval show` lists them", store.path(), run));
   RescoreResult result;
   result.run = run;
-  QEVAL_CHECK(store.lease(run));
+  QEVAL_TRY(RunLease lease, RunLease::take(store, run));
   QEVAL_TRY(auto tasks, store.tasks(run));
   for (TaskRecord& task : tasks) {
     if (!options.tasks.empty() && std::find(options.tasks.begin(), options.tasks.end(), task.task) == options.tasks.end())
       continue;
-    if (auto done = rescore_task(store, registry, *record, std::move(task), options, result); !done) {
-      store.release(run);
-      return fail(done.error());
-    }
+    QEVAL_CHECK(rescore_task(store, registry, *record, std::move(task), options, result));
   }
-  store.release(run);
   QEVAL_CHECK(store.flush());
   return result;
 }

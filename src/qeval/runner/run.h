@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "qeval/core/group_spec.h"
 #include "qeval/core/model_spec.h"
 #include "qeval/core/task_summary.h"
 #include "qeval/engine/engine.h"
@@ -34,13 +35,18 @@ struct RunPlan {
   Preset preset;
   std::string suite;
   std::vector<PlannedTask> tasks;
+  std::vector<GroupSpec> groups;      // whose scores are shown beside those of their tasks
   Json arguments;                     // as given, for the record
   Json engine_options;                // resolved options that can change a number
+  int max_in_flight = 0;              // requests with the engine at a time; 0 = as many as it takes
   bool exact = false;
   bool fresh = false;                 // no reuse of anything stored
   bool predict_only = false;          // store responses, score nothing
-  bool reuse_across_runs = true;      // false where the weights are only declared
+  std::string weights_id;             // the user's own id of weights that cannot be verified; "" = none given
+  bool reuse_across_runs = true;      // false where the weights are only declared and have no id
 };
+// The weights' name in the store: their hash, or "declared:" and what is declared.
+std::string weights_key(const RunPlan& plan);
 
 struct RunProgress {
   int64_t n_done = 0, n_total = 0;            // samples scored, of all
@@ -54,7 +60,7 @@ struct RunProgress {
 
 // What the outside gives to a run. All pointers outlive it.
 struct RunServices {
-  TaskRegistry* tasks = nullptr;
+  const TaskRegistry* tasks = nullptr;
   Store* store = nullptr;
   std::function<Result<std::unique_ptr<Engine>>()> load_engine;   // called only if something must be computed
   std::function<Result<Sandbox*>()> sandbox;                      // called only if a task runs code

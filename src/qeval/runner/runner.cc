@@ -2,6 +2,7 @@
 
 #include "qeval/monitor/monitor.h"
 #include "qeval/runner/run.h"
+#include "qeval/runner/run_lease.h"
 #include "qeval/runner/sample_flow.h"
 #include "qeval/runner/summary.h"
 #include "qeval/scorer/scorer.h"
@@ -14,13 +15,14 @@ namespace {
 constexpr int kRunKeyVersion = 1;
 
 Json spec_json(const RunPlan& plan, const std::vector<std::unique_ptr<TaskState>>& tasks) {
-  Json names = Json::array(), pending = Json::array();
+  Json names = Json::array(), pending = Json::array(), groups = Json::array();
   for (const auto& t : tasks) names.push_back(t->task->spec().name);
   for (const PlannedTask& t : plan.tasks)
     if (!t.pending.empty()) pending.push_back({{"task", t.name}, {"row", t.row}, {"reason", t.pending}});
+  for (const GroupSpec& g : plan.groups) groups.push_back(to_json(g));
   return {{"model", plan.model_asked}, {"hf_id", plan.hf_id}, {"weights", to_json(plan.weights)},
           {"engine", {{"name", plan.engine}, {"version", plan.engine_version}}}, {"preset", to_json(plan.preset)},
-          {"suite", plan.suite}, {"tasks", names}, {"pending", pending}, {"exact", plan.exact},
+          {"suite", plan.suite}, {"tasks", names}, {"groups", groups}, {"pending", pending}, {"exact", plan.exact},
           {"engine_options", plan.engine_options}, {"arguments", plan.arguments}};
 }
 
@@ -63,10 +65,9 @@ class Execution {
       outcome.was_complete = true;
       return outcome;
     }
-    QEVAL_CHECK(services_.store->lease(run_.id));
+    QEVAL_TRY(RunLease lease, RunLease::take(*services_.store, run_.id));
     auto result = run_leased();
     if (!result) (void)services_.store->set_run_status(run_.id, RunStatus::failed, utc_now_ms(), run_.performance);
-    services_.store->release(run_.id);
     return result;
   }
 
@@ -88,7 +89,7 @@ class Execution {
     RunRecord wanted;
     wanted.run_key = run_key(plan_, identities);
     wanted.model_id = plan_.model_asked;
-    wanted.weights_key = plan_.weights.verified ? plan_.weights.sha256 : "declared:" + plan_.weights.source;
+    wanted.weights_key = weights_key(plan_);
     wanted.engine = plan_.engine;
     wanted.preset = plan_.preset.name;
     wanted.suite = plan_.suite;
@@ -100,10 +101,12 @@ class Execution {
     return {};
   }
 
+  // Predictions alone need neither scorers nor the sandbox that some of them want.
   Status make_scorers() {
+    if (plan_.predict_only) return {};
     for (auto& t : tasks_) {
       Sandbox* sandbox = nullptr;
-      if (runs_code(t->task->spec()) && !plan_.predict_only) {
+      if (runs_code(t->task->spec())) {
         QEVAL_TRY(sandbox, services_.sandbox());
       }
       QEVAL_TRY(t->scorer, make_scorer(t->task->spec(), sandbox));
@@ -111,10 +114,15 @@ class Execution {
     return {};
   }
 
-  // Scores of an earlier attempt count, except those that only an infrastructure failure produced.
+  // Scores of an earlier attempt count, except those that only an infrastructure failure produced. Its summary stays
+  // until this one's replaces it: a kill in between loses neither.
   Status take_stored_scores() {
+    QEVAL_TRY(auto earlier, services_.store->tasks(run_.id));
     for (auto& t : tasks_) {
-      QEVAL_CHECK(services_.store->put_task(run_.id, task_record(*t)));
+      TaskRecord record = task_record(*t);
+      for (TaskRecord& before : earlier)
+        if (before.task == record.task) record.summary = std::move(before.summary);
+      QEVAL_CHECK(services_.store->put_task(run_.id, record));
       QEVAL_TRY(auto stored, services_.store->current_scores(run_.id, t->task->spec().name));
       for (auto& [doc_id, scores] : stored) {
         bool usable = !scores.empty();
@@ -136,7 +144,8 @@ class Execution {
     SampleFlow flow(plan_, services_, run_.id, tasks_, *engine);
     Status flowed = flow.run();
     MonitorSummary usage = monitor.stop();
-    QEVAL_CHECK(services_.store->put_series(run_.id, "monitor", usage.series));
+    QEVAL_TRY(auto series, services_.store->series(run_.id));
+    QEVAL_CHECK(services_.store->put_series(run_.id, "monitor", appended_series(series["monitor"], usage.series)));
     if (!flowed) {
       (void)services_.store->flush();
       return fail(flowed.error());
@@ -157,6 +166,7 @@ class Execution {
                              {"device", info.device}, {"settings", info.settings}, {"notes", info.notes},
                              {"max_model_len", info.max_model_len}, {"max_concurrency", info.max_concurrency}};
     environment["weights"] = to_json(info.weights);
+    if (!plan_.weights_id.empty()) environment["weights"]["declared_id"] = plan_.weights_id;
     for (const std::string& note : info.notes)
       if (services_.note) services_.note(note);
     return services_.store->set_environment(run_.id, environment);
@@ -205,17 +215,27 @@ class Execution {
 
 }  // namespace
 
+std::string weights_key(const RunPlan& plan) {
+  if (plan.weights.verified) return plan.weights.sha256;
+  return "declared:" + (plan.weights_id.empty() ? plan.weights.source : plan.weights_id);
+}
+
 std::string run_key(const RunPlan& plan, const std::vector<Json>& task_identities) {
   Json tasks = Json::array();
   for (const Json& identity : task_identities) tasks.push_back(identity);
   Json pending = Json::array();
   for (const PlannedTask& t : plan.tasks)
     if (!t.pending.empty()) pending.push_back(t.name);
-  return sha256_hex(canonical_json(
-      {{"version", kRunKeyVersion}, {"model", plan.model_asked}, {"weights", plan.weights.identity()},
+  Json groups = Json::array();
+  for (const GroupSpec& g : plan.groups) groups.push_back(to_json(g));
+  Json key = {{"version", kRunKeyVersion}, {"model", plan.model_asked}, {"weights", plan.weights.identity()},
        {"engine", plan.engine}, {"engine_version", plan.engine_version}, {"engine_options", plan.engine_options},
        {"preset", to_json(plan.preset)}, {"suite", plan.suite}, {"tasks", std::move(tasks)},
-       {"pending", std::move(pending)}, {"exact", plan.exact}, {"predict_only", plan.predict_only}}));
+       {"pending", std::move(pending)}, {"exact", plan.exact}, {"predict_only", plan.predict_only}};
+  if (!groups.empty()) key["groups"] = std::move(groups);
+  if (!plan.weights_id.empty()) key["weights_id"] = plan.weights_id;
+  if (plan.max_in_flight > 0) key["max_in_flight"] = plan.max_in_flight;
+  return sha256_hex(canonical_json(key));
 }
 
 Result<RunOutcome> execute_run(const RunPlan& plan, const RunServices& services) {

@@ -30,6 +30,8 @@ SampleFlow::SampleFlow(const RunPlan& plan, const RunServices& services, RunId r
     : plan_(plan), services_(services), run_(run), tasks_(tasks), engine_(engine),
       weights_identity_(engine.info().weights.identity()), engine_identity_(engine_identity(engine.info())), pool_(2) {
   engine_identity_["exact"] = plan.exact;
+  if (plan.max_in_flight > 0) engine_identity_["max_in_flight"] = plan.max_in_flight;
+  if (!plan.weights_id.empty()) weights_identity_["declared_id"] = plan.weights_id;
   if (engine.info().can.chat_template) {
     renderer_ = [this](const ChatPrompt& chat) -> Result<std::string> {
       QEVAL_TRY(RenderedPrompt rendered, engine_.render(chat));
@@ -49,6 +51,7 @@ std::string SampleFlow::key_of(const Request& request) const {
 Status SampleFlow::run() {
   SessionOptions options;
   options.exact = plan_.exact;
+  if (plan_.max_in_flight > 0) options.max_pending = static_cast<size_t>(plan_.max_in_flight);
   QEVAL_TRY(session_, engine_.open_session(options));
   while (true) {
     if (stop_requested()) {

@@ -278,26 +278,85 @@ class Check {
   std::vector<Sample> samples_;
 };
 
-Result<std::vector<SelfcheckItem>> check_data(const SelfcheckPlan& plan, const SelfcheckOptions& options,
-                                              const std::string& data_dir, const std::string& cache_dir, bool fixture) {
+Result<std::unique_ptr<TaskRegistry>> registry_over(const SelfcheckOptions& options, const std::string& data_dir,
+                                                    const std::string& cache_dir) {
   TaskSources sources;
   sources.include_paths = options.include_paths;
   sources.data_dir = data_dir;
   sources.cache_dir = cache_dir;
   sources.offline = true;
-  QEVAL_TRY(auto registry, open_task_registry(sources));
-  TaskOverrides overrides;
-  QEVAL_TRY(auto task, registry->load(plan.task, overrides));
-  Sandbox* sandbox = nullptr;
-  if (runs_code(task->spec())) {
-    QEVAL_TRY(sandbox, options.sandbox());
-  }
-  QEVAL_TRY(auto scorer, make_scorer(task->spec(), sandbox));
-  Check check(plan, options, *task, *scorer, fixture ? "fixture" : task->data_note());
-  QEVAL_CHECK(check.build());
-  QEVAL_CHECK(check.run(fixture));
-  return std::move(check.items);
+  return open_task_registry(sources);
 }
+
+class PlannedSelfcheck final : public Selfcheck {
+ public:
+  PlannedSelfcheck(SelfcheckOptions options, TempDir fixtures) : options_(std::move(options)), fixtures_(std::move(fixtures)) {}
+
+  Status open() {
+    QEVAL_TRY(plans_, load_selfcheck_plans());
+    QEVAL_CHECK(write_fixtures(plans_, fixtures_.path()));
+    QEVAL_TRY(on_fixtures_, registry_over(options_, fixtures_.path(), fixtures_.path()));
+    QEVAL_TRY(on_real_data_, registry_over(options_, options_.data_dir, options_.cache_dir));
+    return {};
+  }
+
+  Result<std::vector<std::string>> expand(const std::string& name) const override {
+    if (!name.empty()) return on_fixtures_->expand(name);
+    std::vector<std::string> out;
+    for (const TaskListing& listed : on_fixtures_->list())
+      if (listed.kind == "task" && (plan_of(listed.name) || listed.file.starts_with("tasks/"))) out.push_back(listed.name);
+    return out;
+  }
+
+  Result<std::vector<SelfcheckItem>> check(const std::string& task) const override {
+    const SelfcheckPlan* plan = plan_of(task);
+    if (!plan) return not_planned(task);
+    QEVAL_TRY(auto items, check_data(*plan, *on_fixtures_, true));
+    if (options_.fixtures_only) return items;
+    auto real = check_data(*plan, *on_real_data_, false);
+    if (real) {
+      items.insert(items.end(), real->begin(), real->end());
+    } else if (real.error().kind == ErrorKind::internal) {
+      return fail(real.error());
+    }
+    return items;
+  }
+
+ private:
+  const SelfcheckPlan* plan_of(const std::string& task) const {
+    auto plan = std::find_if(plans_.tasks.begin(), plans_.tasks.end(), [&](const SelfcheckPlan& p) { return p.task == task; });
+    return plan == plans_.tasks.end() ? nullptr : &*plan;
+  }
+
+  std::vector<SelfcheckItem> not_planned(const std::string& task) const {
+    SelfcheckItem item;
+    item.task = task;
+    item.data = "fixture";
+    item.check = "plan";
+    item.expected = "planted answers";
+    item.found = "none in reference/selfcheck.yaml: nothing proves this task";
+    if (options_.progress) options_.progress(item);
+    return {item};
+  }
+
+  Result<std::vector<SelfcheckItem>> check_data(const SelfcheckPlan& plan, const TaskRegistry& registry, bool fixture) const {
+    QEVAL_TRY(auto task, registry.load(plan.task, {}));
+    Sandbox* sandbox = nullptr;
+    if (runs_code(task->spec())) {
+      QEVAL_TRY(sandbox, options_.sandbox());
+    }
+    QEVAL_TRY(auto scorer, make_scorer(task->spec(), sandbox));
+    Check check(plan, options_, *task, *scorer, fixture ? "fixture" : task->data_note());
+    QEVAL_CHECK(check.build());
+    QEVAL_CHECK(check.run(fixture));
+    return std::move(check.items);
+  }
+
+  SelfcheckOptions options_;
+  TempDir fixtures_;
+  SelfcheckPlans plans_;
+  std::unique_ptr<TaskRegistry> on_fixtures_, on_real_data_;
+};
 
 // A conversation shown plainly, so that the fingerprint covers the chat form too.
 Result<std::string> plain_chat(const ChatPrompt& chat) {
@@ -320,22 +379,11 @@ Result<std::string> prompt_fingerprint(const Task& task, int64_t n_docs) {
   return sha256_hex(canonical_json(all));
 }
 
-Result<std::vector<SelfcheckItem>> selfcheck_task(const std::string& name, const SelfcheckOptions& options) {
-  QEVAL_TRY(auto plans, load_selfcheck_plans());
-  auto plan = std::find_if(plans.begin(), plans.end(), [&](const SelfcheckPlan& p) { return p.task == name; });
-  if (plan == plans.end())
-    return fail(ErrorKind::not_found, fmt::format("{}: no planted answers are known for this task; add it to reference/selfcheck.yaml", name));
+Result<std::unique_ptr<Selfcheck>> open_selfcheck(SelfcheckOptions options) {
   QEVAL_TRY(TempDir folder, TempDir::create("qeval-fixtures"));
-  QEVAL_CHECK(write_fixtures(folder.path()));
-  QEVAL_TRY(auto items, check_data(*plan, options, folder.path(), folder.path(), true));
-  if (options.fixtures_only) return items;
-  auto real = check_data(*plan, options, options.data_dir, options.cache_dir, false);
-  if (real) {
-    items.insert(items.end(), real->begin(), real->end());
-  } else if (real.error().kind == ErrorKind::internal) {
-    return fail(real.error());
-  }
-  return items;
+  auto out = std::make_unique<PlannedSelfcheck>(std::move(options), std::move(folder));
+  QEVAL_CHECK(out->open());
+  return std::unique_ptr<Selfcheck>(std::move(out));
 }
 
 }  // namespace qeval

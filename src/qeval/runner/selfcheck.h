@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,16 @@ struct SelfcheckOptions {
 // Replays planted answers through the real pipeline: task building, stop strings, filters, sandbox, scorer, statistics.
 // On hand-written fixtures in the original's layout always, on the real data where it is in reach. A failed check is an
 // item, not an error; errors are unusable tasks and sandboxes.
-Result<std::vector<SelfcheckItem>> selfcheck_task(const std::string& task, const SelfcheckOptions& options);
+class Selfcheck {
+ public:
+  virtual ~Selfcheck() = default;
+  // Tasks that a name stands for (a task, group, tag or pattern); "" = every built-in task.
+  virtual Result<std::vector<std::string>> expand(const std::string& name) const = 0;
+  // A task without planted answers in reference/selfcheck.yaml has failed.
+  virtual Result<std::vector<SelfcheckItem>> check(const std::string& task) const = 0;
+};
+// Reads the plans and lays out the fixtures, once for all tasks; they go with the object.
+Result<std::unique_ptr<Selfcheck>> open_selfcheck(SelfcheckOptions options);
 
 // SHA-256 of the first docs' prompts, targets and choices: what a changed delimiter, template or few-shot choice moves.
 Result<std::string> prompt_fingerprint(const Task& task, int64_t n_docs);

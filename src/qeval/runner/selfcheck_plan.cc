@@ -29,11 +29,11 @@ Result<SelfcheckVariant> variant_from(const std::string& task, const Json& json)
 
 }  // namespace
 
-Result<std::vector<SelfcheckPlan>> load_selfcheck_plans() {
+Result<SelfcheckPlans> load_selfcheck_plans() {
   auto text = find_asset(kPlanFile);
   if (!text) return fail(ErrorKind::internal, fmt::format("{} is not in this binary", kPlanFile));
   QEVAL_TRY(Json yaml, parse_yaml(*text, kPlanFile));
-  std::vector<SelfcheckPlan> plans;
+  SelfcheckPlans plans;
   for (const auto& [task, json] : yaml["tasks"].items()) {
     SelfcheckPlan plan;
     plan.task = task;
@@ -47,17 +47,30 @@ Result<std::vector<SelfcheckPlan>> load_selfcheck_plans() {
         plan.variants.push_back(std::move(variant));
       }
     }
-    plans.push_back(std::move(plan));
+    plans.tasks.push_back(std::move(plan));
   }
+  if (yaml.contains("fixture_copies"))
+    for (const Json& c : yaml["fixture_copies"])
+      plans.copies.push_back({json_string(c, "folder"), json_string(c, "from"), c["to"].get<std::vector<std::string>>()});
   return plans;
 }
 
-Status write_fixtures(const std::string& folder) {
+Status write_fixtures(const SelfcheckPlans& plans, const std::string& folder) {
+  auto write = [&](const std::string& name, const std::string& content) -> Status {
+    std::filesystem::path path = std::filesystem::path(folder) / name;
+    QEVAL_CHECK(make_directories(path.parent_path().string()));
+    return write_file_atomic(path.string(), content);
+  };
   for (const Asset& asset : shipped_assets()) {
     if (asset.path.rfind(kFixtures, 0) != 0) continue;
-    std::filesystem::path path = std::filesystem::path(folder) / asset.path.substr(kFixtures.size());
-    QEVAL_CHECK(make_directories(path.parent_path().string()));
-    QEVAL_CHECK(write_file_atomic(path.string(), asset.content));
+    std::string name = asset.path.substr(kFixtures.size()), content(asset.content);
+    QEVAL_CHECK(write(name, content));
+    for (const FixtureCopies& copies : plans.copies) {
+      size_t at = name.rfind("/" + copies.from + "_");
+      if (at == std::string::npos || !name.starts_with(copies.folder + "/")) continue;
+      for (const std::string& to : copies.to)
+        QEVAL_CHECK(write(name.substr(0, at + 1) + to + name.substr(at + 1 + copies.from.size()), content));
+    }
   }
   return {};
 }

@@ -27,9 +27,19 @@ struct SelfcheckPlan {
   std::vector<SelfcheckVariant> variants;
 };
 
-Result<std::vector<SelfcheckPlan>> load_selfcheck_plans();
+// Fixture files that stand for others: FOLDER/…/FROM_x.csv is also laid out as FOLDER/…/TO_x.csv.
+struct FixtureCopies {
+  std::string folder, from;
+  std::vector<std::string> to;
+};
 
-// Writes the shipped fixtures into `folder`, laid out as --data-dir.
-Status write_fixtures(const std::string& folder);
+struct SelfcheckPlans {
+  std::vector<SelfcheckPlan> tasks;
+  std::vector<FixtureCopies> copies;
+};
+Result<SelfcheckPlans> load_selfcheck_plans();
+
+// Writes the shipped fixtures and their copies into `folder`, laid out as --data-dir.
+Status write_fixtures(const SelfcheckPlans& plans, const std::string& folder);
 
 }  // namespace qeval

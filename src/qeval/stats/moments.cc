@@ -74,6 +74,13 @@ double pooled_standard_error(const std::vector<double>& standard_errors, const s
   return std::sqrt(sorted_sum(std::move(terms)) / (total - static_cast<double>(sizes.size())) / total);
 }
 
+double standard_error_of_mean_of(const std::vector<double>& standard_errors) {
+  if (standard_errors.empty()) return kNaN;
+  std::vector<double> squares;
+  for (double se : standard_errors) squares.push_back(se * se);
+  return std::sqrt(sorted_sum(std::move(squares))) / static_cast<double>(standard_errors.size());
+}
+
 double pass_at_k(int64_t n, int64_t c, int64_t k) {
   if (k < 1 || k > n || c < 0 || c > n) return kNaN;
   if (n - c < k) return 1;

@@ -23,6 +23,8 @@ double clustered_standard_error(const std::vector<double>& values, const std::ve
 // Of a mean weighted by size over subtasks, from each subtask's standard error and size, as lm-eval pools:
 // sqrt( sum (n_i - 1) se_i^2 n_i / (sum n_i - k) / sum n_i ).
 double pooled_standard_error(const std::vector<double>& standard_errors, const std::vector<int64_t>& sizes);
+// Of the plain mean of k independent scores: sqrt(sum se_i^2) / k, as lm-eval where a group is not weighted by size.
+double standard_error_of_mean_of(const std::vector<double>& standard_errors);
 
 // Unbiased estimate that at least one of k samples is right, from c right ones of n: 1 - C(n-c, k) / C(n, k), computed
 // as a product. Source: Chen et al. (2021), "Evaluating large language models trained on code", eq. 1. NaN if k > n.

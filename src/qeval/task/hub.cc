@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "qeval/net/row_service.h"
 #include "qeval/task/dataset.h"
 #include "qeval/task/rows.h"
 #include "qeval/util/file.h"
@@ -12,19 +13,7 @@ namespace qeval {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kRows = "https://datasets-server.huggingface.co";
 constexpr const char* kHub = "https://huggingface.co";
-constexpr int64_t kPage = 100;          // the service's own limit
-constexpr int64_t kMaxRows = 1000000;
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (unsigned char c : text) {
-    if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') out += static_cast<char>(c);
-    else out += fmt::format("%{:02X}", c);
-  }
-  return out;
-}
 
 Result<Json> get_json(const HttpGet& get, const std::string& url) {
   auto body = get(url);
@@ -35,9 +24,9 @@ Result<Json> get_json(const HttpGet& get, const std::string& url) {
 }
 
 // The configuration where the task names none: the only one, or "default".
-Result<std::string> config_of(const DatasetSpec& dataset, const HttpGet& get) {
+Result<std::string> config_of(const DatasetSpec& dataset, const std::string& endpoint, const HttpGet& get) {
   if (!dataset.name.empty()) return dataset.name;
-  QEVAL_TRY(Json answer, get_json(get, fmt::format("{}/splits?dataset={}", kRows, escaped(dataset.path))));
+  QEVAL_TRY(Json answer, get_json(get, fmt::format("{}/splits?dataset={}", endpoint, url_escape(dataset.path))));
   std::vector<std::string> names;
   if (answer.contains("splits") && answer["splits"].is_array())
     for (const Json& entry : answer["splits"]) {
@@ -49,26 +38,12 @@ Result<std::string> config_of(const DatasetSpec& dataset, const HttpGet& get) {
   return bad_input(fmt::format("{} has the configurations {}: dataset_name must name one", dataset.path, fmt::join(names, ", ")));
 }
 
-Result<std::vector<Json>> rows_service(const DatasetSpec& dataset, const std::string& split, const HttpGet& get) {
-  QEVAL_TRY(std::string config, config_of(dataset, get));
-  std::vector<Json> rows;
-  int64_t total = 1;
-  while (static_cast<int64_t>(rows.size()) < total) {
-    std::string url = fmt::format("{}/rows?dataset={}&config={}&split={}&offset={}&length={}", kRows, escaped(dataset.path),
-                                  escaped(config), escaped(split), rows.size(), kPage);
-    QEVAL_TRY(Json page, get_json(get, url));
-    total = json_int(page, "num_rows_total", -1);
-    if (total < 0 || total > kMaxRows || !page.contains("rows") || !page["rows"].is_array())
-      return bad_input(fmt::format("{}: not an answer of the row service", url));
-    if (page["rows"].empty() && static_cast<int64_t>(rows.size()) < total) return fail(ErrorKind::unavailable, fmt::format("{}: an empty page", url));
-    for (Json& entry : page["rows"]) {
-      if (entry.contains("truncated_cells") && !entry["truncated_cells"].empty())
-        return bad_input(fmt::format("{}: row {} is cut by the service: {} is too long", url, json_int(entry, "row_idx"), dump_json(entry["truncated_cells"])));
-      if (!entry.contains("row") || !entry["row"].is_object()) return bad_input(fmt::format("{}: not an answer of the row service", url));
-      rows.push_back(std::move(entry["row"]));
-    }
-  }
-  return rows;
+Result<std::string> rows_service(const DatasetSpec& dataset, const std::string& split, const HttpGet& get) {
+  RowQuery query;
+  query.dataset = dataset.path;
+  query.split = split;
+  QEVAL_TRY(query.config, config_of(dataset, query.endpoint, get));
+  return fetch_rows_as_jsonl(query, nullptr, get);
 }
 
 // A JSON or CSV file of the repository that is named after the split, in the configuration's folder or at the top.
@@ -93,12 +68,15 @@ Result<std::string> repository_file(const DatasetSpec& dataset, const std::strin
   return bad_input(fmt::format("{} has no JSON or CSV file for the split '{}'", dataset.path, split));
 }
 
-Result<std::vector<Json>> repository_rows(const DatasetSpec& dataset, const std::string& split, const HttpGet& get) {
+Result<std::string> repository_rows(const DatasetSpec& dataset, const std::string& split, const HttpGet& get) {
   QEVAL_TRY(std::string file, repository_file(dataset, split, get));
   std::string url = fmt::format("{}/datasets/{}/resolve/{}/{}", kHub, dataset.path, json_string(dataset.kwargs, "revision", "main"), file);
   auto body = get(url);
   if (!body) return fail(body.error().in(url));
-  return parse_rows(*body, file, RowOptions{});
+  QEVAL_TRY(auto rows, parse_rows(*body, file, RowOptions{}));
+  std::string text;
+  for (const Json& row : rows) text += dump_json(row) + "\n";
+  return text;
 }
 
 fs::path cached_file(const DatasetSpec& dataset, const std::string& split, const TaskSources& sources) {
@@ -137,10 +115,8 @@ Result<Split> load_hub_split(const DatasetSpec& dataset, const std::string& spli
     rows = std::move(files);
   }
   if (!rows) return fail(rows.error());
-  std::string text;
-  for (const Json& row : *rows) text += dump_json(row) + "\n";
   QEVAL_CHECK(make_directories(fs::path(kept).parent_path().string()));
-  QEVAL_CHECK(write_file_atomic(kept, text));
+  QEVAL_CHECK(write_file_atomic(kept, *rows));
   return read_cached(kept);
 }
 

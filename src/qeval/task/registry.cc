@@ -8,9 +8,10 @@
 
 #include "qeval/task/config.h"
 #include "qeval/task/dataset.h"
+#include "qeval/task/group_config.h"
 #include "qeval/task/loaded_task.h"
-#include "qeval/task/near_names.h"
 #include "qeval/task/task_config.h"
+#include "qeval/text/near_names.h"
 #include "qeval/util/assets.h"
 #include "qeval/util/file.h"
 
@@ -40,6 +41,12 @@ struct Leaf {
   std::string base;                    // registered name, "" = defined inside the group
   Json overrides = Json::object();
   YamlFile group_file;
+};
+
+// What a name stands for.
+struct Expansion {
+  std::vector<Leaf> leaves;
+  std::vector<GroupSpec> groups;       // outer ones first
 };
 
 std::string guessed_name(const YamlFile& file) {
@@ -76,6 +83,7 @@ class Registry final : public TaskRegistry {
   Status open();
   std::vector<TaskListing> list() const override;
   Result<std::vector<std::string>> expand(const std::string& name) const override;
+  Result<std::vector<GroupSpec>> groups(const std::string& name) const override;
   Result<std::unique_ptr<Task>> load(const std::string& name, const TaskOverrides& overrides) const override;
   Result<TaskSpec> describe(const std::string& name) const override;
 
@@ -84,10 +92,10 @@ class Registry final : public TaskRegistry {
   void add_root(std::map<std::string, Entry> found);
   Result<const Entry*> entry(const std::string& name) const;
   Result<Entry> entry_of_file(const std::string& path) const;
-  Result<std::vector<Leaf>> leaves(const std::string& name) const;
-  Status leaves_of_entry(const Entry& entry, const Json& overrides, const std::string& owner, int depth, std::vector<Leaf>& out) const;
-  Status leaves_of_group(const Entry& group, const std::string& name, const Json& config, const Json& overrides, int depth, std::vector<Leaf>& out) const;
-  Status leaf_of_member(const Entry& group, const std::string& name, const Json& member, const Json& overrides, int depth, std::vector<Leaf>& out) const;
+  Result<Expansion> expansion(const std::string& name) const;
+  Status leaves_of_entry(const Entry& entry, const Json& overrides, const std::string& owner, int depth, Expansion& out) const;
+  Status leaves_of_group(const Entry& group, const std::string& name, const Json& config, const Json& overrides, int depth, Expansion& out) const;
+  Status leaf_of_member(const Entry& group, const std::string& name, const Json& member, const Json& overrides, int depth, Expansion& out) const;
   Result<TaskConfig> config_of(const std::string& name) const;
 
   TaskSources sources_;
@@ -222,7 +230,7 @@ Result<Entry> Registry::entry_of_file(const std::string& path) const {
   return found.begin()->second;
 }
 
-Status Registry::leaves_of_entry(const Entry& entry, const Json& overrides, const std::string& owner, int depth, std::vector<Leaf>& out) const {
+Status Registry::leaves_of_entry(const Entry& entry, const Json& overrides, const std::string& owner, int depth, Expansion& out) const {
   if (depth > kMaxGroupDepth) return bad_input(fmt::format("{}: groups are nested deeper than {}", entry.name, kMaxGroupDepth));
   if (entry.kind == Kind::broken) return fail(*entry.error);
   if (entry.kind == Kind::group) return leaves_of_group(entry, entry.name, entry.merged->config, overrides, depth, out);
@@ -230,7 +238,7 @@ Status Registry::leaves_of_entry(const Entry& entry, const Json& overrides, cons
     Json kept = overrides;
     kept.erase("task");
     std::string name = kept.empty() ? entry.name : owner + "::" + entry.name;
-    out.push_back({name, entry.name, kept, {}});
+    out.leaves.push_back({name, entry.name, kept, {}});
     return {};
   }
   for (const std::string& member : entry.members) {
@@ -241,7 +249,7 @@ Status Registry::leaves_of_entry(const Entry& entry, const Json& overrides, cons
 }
 
 Status Registry::leaves_of_group(const Entry& group, const std::string& name, const Json& config, const Json& overrides, int depth,
-                                 std::vector<Leaf>& out) const {
+                                 Expansion& out) const {
   // Keys of the group that are no group's own are set in every member; the caller's come over them.
   Json inherited = Json::object();
   for (const auto& [key, value] : config.items())
@@ -251,12 +259,25 @@ Status Registry::leaves_of_group(const Entry& group, const std::string& name, co
   Json members = value_at(config, "task");
   if (members.is_string()) members = Json::array({members});
   if (!members.is_array()) return fail(group.merged->wrong("task", fmt::format("the group {} lists no tasks", name)));
-  for (const Json& member : members) QEVAL_CHECK(leaf_of_member(group, name, member, inherited, depth, out));
+  QEVAL_TRY(GroupSpec spec, parse_group_config(*group.merged, name, config));
+  size_t slot = out.groups.size(), first = out.leaves.size();
+  out.groups.emplace_back();
+  for (const Json& member : members) {
+    size_t n_groups = out.groups.size(), n_leaves = out.leaves.size();
+    QEVAL_CHECK(leaf_of_member(group, name, member, inherited, depth, out));
+    if (out.groups.size() > n_groups) {
+      spec.members.push_back(out.groups[n_groups].name);
+      continue;
+    }
+    for (size_t i = n_leaves; i < out.leaves.size(); ++i) spec.members.push_back(out.leaves[i].name);
+  }
+  for (size_t i = first; i < out.leaves.size(); ++i) spec.tasks.push_back(out.leaves[i].name);
+  out.groups[slot] = std::move(spec);
   return {};
 }
 
 Status Registry::leaf_of_member(const Entry& group, const std::string& name, const Json& member, const Json& overrides, int depth,
-                                std::vector<Leaf>& out) const {
+                                Expansion& out) const {
   if (depth > kMaxGroupDepth) return bad_input(fmt::format("{}: groups are nested deeper than {}", name, kMaxGroupDepth));
   Json own = overrides;
   std::string base;
@@ -279,36 +300,42 @@ Status Registry::leaf_of_member(const Entry& group, const std::string& name, con
     auto unknown = entry(base);
     return fail(group.merged->wrong("task", unknown.error().message));
   }
-  out.push_back({name + "::" + base, "", own, group.file});
+  out.leaves.push_back({name + "::" + base, "", own, group.file});
   return {};
 }
 
-Result<std::vector<Leaf>> Registry::leaves(const std::string& name) const {
-  std::vector<Leaf> all;
+Result<Expansion> Registry::expansion(const std::string& name) const {
+  Expansion all;
   if (name.find_first_of("*?[") != std::string::npos) {
     for (const auto& [known, made] : entries_)
       if (made.kind != Kind::tag && fnmatch(name.c_str(), known.c_str(), 0) == 0) QEVAL_CHECK(leaves_of_entry(made, Json::object(), known, 0, all));
-    if (all.empty()) return bad_input(fmt::format("no task or group matches '{}'", name));
+    if (all.leaves.empty()) return bad_input(fmt::format("no task or group matches '{}'", name));
   } else if (!entries_.contains(name) && name.ends_with(".yaml")) {
     QEVAL_TRY(Entry made, entry_of_file(name));
     if (made.kind == Kind::group) QEVAL_CHECK(leaves_of_entry(made, Json::object(), made.name, 0, all));
-    else all.push_back({name, "", Json::object(), {}});
+    else all.leaves.push_back({name, "", Json::object(), {}});
   } else {
     QEVAL_TRY(const Entry* found, entry(name));
     QEVAL_CHECK(leaves_of_entry(*found, Json::object(), name, 0, all));
   }
-  std::vector<Leaf> out;
+  Expansion out;
+  out.groups = std::move(all.groups);
   std::set<std::string> seen;
-  for (Leaf& leaf : all)
-    if (seen.insert(leaf.name).second) out.push_back(std::move(leaf));
+  for (Leaf& leaf : all.leaves)
+    if (seen.insert(leaf.name).second) out.leaves.push_back(std::move(leaf));
   return out;
 }
 
 Result<std::vector<std::string>> Registry::expand(const std::string& name) const {
-  QEVAL_TRY(std::vector<Leaf> found, leaves(name));
+  QEVAL_TRY(Expansion found, expansion(name));
   std::vector<std::string> out;
-  for (const Leaf& leaf : found) out.push_back(leaf.name);
+  for (const Leaf& leaf : found.leaves) out.push_back(leaf.name);
   return out;
+}
+
+Result<std::vector<GroupSpec>> Registry::groups(const std::string& name) const {
+  QEVAL_TRY(Expansion found, expansion(name));
+  return std::move(found.groups);
 }
 
 // The configuration of one leaf: "group::task" is looked up in the group that changes it.
@@ -324,8 +351,8 @@ Result<TaskConfig> Registry::config_of(const std::string& name) const {
     if (found->kind != Kind::task) return bad_input(fmt::format("'{}' is a {}, not one task", name, found->kind == Kind::tag ? "tag" : "group"));
     return parse_task_config(found->merged);
   }
-  QEVAL_TRY(std::vector<Leaf> found, leaves(name.substr(0, colons)));
-  for (const Leaf& leaf : found) {
+  QEVAL_TRY(Expansion found, expansion(name.substr(0, colons)));
+  for (const Leaf& leaf : found.leaves) {
     if (leaf.name != name) continue;
     auto merged = std::make_shared<MergedConfig>();
     if (!leaf.base.empty()) *merged = *entries_.at(leaf.base).merged;

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "qeval/task/config.h"
-#include "qeval/task/near_names.h"
 #include "qeval/task/task.h"
+#include "qeval/text/near_names.h"
 #include "qeval/text/yaml.h"
 #include "qeval/util/assets.h"
 #include "qeval/util/file.h"

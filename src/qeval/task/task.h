@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "qeval/core/group_spec.h"
 #include "qeval/core/sample.h"
 #include "qeval/core/task_spec.h"
 #include "qeval/tools/offer_tools.h"
@@ -69,6 +70,8 @@ class TaskRegistry {
   virtual std::vector<TaskListing> list() const = 0;
   // Expands groups and tags to leaf task names, in order, without doubles. Unknown name: bad_input with near matches.
   virtual Result<std::vector<std::string>> expand(const std::string& name) const = 0;
+  // The groups that `name` stands for, outer ones first, each with its tasks; none for a task or a tag.
+  virtual Result<std::vector<GroupSpec>> groups(const std::string& name) const = 0;
   virtual Result<std::unique_ptr<Task>> load(const std::string& name, const TaskOverrides& overrides) const = 0;
   // The spec alone, no data read.
   virtual Result<TaskSpec> describe(const std::string& name) const = 0;

@@ -256,5 +256,19 @@ TEST_F(Environment, AbsentFilesAreLeftOut) {
   for (const char* key : {"kernel", "usable_cores", "memory_bytes", "gpus"}) EXPECT_TRUE(here.contains(key)) << key;
 }
 
+TEST(AppendedSeries, KeepsEveryAttempt) {
+  Json columns = {"t_s", "rss_bytes"};
+  Json first = {{"columns", columns}, {"rows", {{0.5, 1}, {1.0, 2}}}}, second = {{"columns", columns}, {"rows", {{0.5, 3}}}};
+  Json one = appended_series(Json(), first);
+  EXPECT_EQ(one["rows"], first["rows"]);
+  Json two = appended_series(one, second);
+  EXPECT_EQ(two["rows"], Json({{0.5, 1}, {1.0, 2}, {1.5, 3}}));
+  EXPECT_EQ(two["attempts"], Json({0, 2}));
+  Json three = appended_series(two, second);
+  EXPECT_EQ(three["rows"].back(), Json({2.0, 3}));
+  EXPECT_EQ(three["attempts"], Json({0, 2, 3}));
+  EXPECT_EQ(appended_series(two, Json()), two) << "an attempt without a series loses nothing";
+}
+
 }  // namespace
 }  // namespace qeval

@@ -138,7 +138,7 @@ TEST_P(ModelErrors, NameFileKeyAndWhatWasExpected) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Models, ModelErrors,
-    testing::Values(BadYaml{"models: [{id: a, parms_b: 3}]", "unknown key “parms_b”; near: params_b"},
+    testing::Values(BadYaml{"models: [{id: a, parms_b: 3}]", "unknown key “parms_b”; did you mean params_b"},
                     BadYaml{"models:\n  - id: ok\n  - id: a\n    n_layers: many\n", "m.yaml:4"},
                     BadYaml{"models: [{id: a, n_layers: many}]", "an integer of 0 or more was expected"},
                     BadYaml{"models: [{id: a, n_layers: 99999999999}]", "an integer"},
@@ -188,7 +188,7 @@ TEST(Presets, HoldTheDesignsValues) {
     EXPECT_DOUBLE_EQ(p.agent_temperature, 0.1);
   }
   EXPECT_THAT(preset_notes(performance, "vllm")[0], HasSubstr("V2 block manager"));
-  EXPECT_THAT(find_preset(*presets, "balance").error().message, HasSubstr("near: balanced"));
+  EXPECT_THAT(find_preset(*presets, "balance").error().message, HasSubstr("did you mean balanced"));
 }
 
 TEST(Presets, WrongValuesAreNamed) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "fake_hub.h"
+#include "qeval/core/gguf_parts.h"
 #include "qeval/registry/model_registry.h"
 #include "qeval/registry/weights_hash.h"
 #include "qeval/util/file.h"
@@ -64,11 +65,10 @@ TEST_F(Resolver, ARowIsDownloadedOnceAndThenNeedsNoHub) {
 TEST_F(Resolver, SplitFilesComeWholeAndHashAsOne) {
   auto model = resolve("hf:org/tiny-GGUF:F16");
   ASSERT_TRUE(model) << model.error().message;
-  auto parts = weights_files(model->gguf_path);
-  ASSERT_TRUE(parts) << parts.error().message;
-  EXPECT_EQ(parts->size(), 2U);
+  auto parts = gguf_parts(model->gguf_path);
+  EXPECT_EQ(parts.size(), 2U);
   std::string joined;
-  for (const std::string& part : *parts) joined += *sha256_file(part) + "\n";
+  for (const std::string& part : parts) joined += *sha256_file(part) + "\n";
   EXPECT_EQ(*weights_sha256(model->gguf_path, scratch.path + "/hashes.json", false, nullptr), sha256_hex(joined));
   EXPECT_FALSE(file_exists(scratch.path + "/hashes.json")) << "the blobs' names were enough";
   EXPECT_EQ(*weights_sha256(model->gguf_path, scratch.path + "/hashes.json", true, nullptr), sha256_hex(joined));
@@ -82,7 +82,7 @@ TEST_F(Resolver, PathsAndErrors) {
   EXPECT_EQ(model->gguf_path, path);
   EXPECT_FALSE(model->spec);
   EXPECT_THAT(resolve(scratch.path + "/absent.gguf").error().message, HasSubstr("no such file"));
-  EXPECT_THAT(resolve("tinny").error().message, HasSubstr("near: tiny"));
+  EXPECT_THAT(resolve("tinny").error().message, HasSubstr("did you mean tiny"));
   EXPECT_THAT(resolve("no-gguf").error().message, HasSubstr("no GGUF repository"));
   EXPECT_THAT(resolve("hf:org").error().message, HasSubstr("hf:"));
   EXPECT_THAT(resolve("hf:../../x").error().message, HasSubstr("was expected"));

@@ -144,7 +144,7 @@ TEST(Dataset, HubCutRowsAndParquetAreErrors) {
   };
   auto read = load_split(spec, "test", sources, get);
   ASSERT_FALSE(read);
-  EXPECT_THAT(read.error().message, HasSubstr("row 0 is cut by the service"));
+  EXPECT_THAT(read.error().message, HasSubstr("cut row 0 short"));
   EXPECT_THAT(read.error().message, HasSubstr("Parquet cannot be read; convert it once with"));
 }
 

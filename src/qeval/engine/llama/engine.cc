@@ -8,7 +8,6 @@
 
 #include "build-info.h"
 #include "ggml-backend.h"
-#include "qeval/engine/llama/gguf_info.h"
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/session.h"

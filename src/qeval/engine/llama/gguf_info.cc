@@ -1,4 +1,3 @@
-#include "qeval/engine/llama/gguf_info.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 
 #include "gguf.h"
 #include "llama.h"
+#include "qeval/core/gguf_parts.h"
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/util/file.h"
@@ -90,20 +90,6 @@ std::string declared_type(const gguf_context* file) {
 
 }  // namespace
 
-std::vector<std::string> gguf_parts(const std::string& path) {
-  const std::string tail = "-of-";
-  const size_t of = path.rfind(tail);
-  if (of == std::string::npos || of < 6 || path.size() != of + tail.size() + 5 + 5) return {path};
-  const std::string total_text = path.substr(of + tail.size(), 5), number = path.substr(of - 5, 5);
-  if (path[of - 6] != '-' || total_text.find_first_not_of("0123456789") != std::string::npos ||
-      number.find_first_not_of("0123456789") != std::string::npos)
-    return {path};
-  std::vector<std::string> parts;
-  for (int i = 1; i <= std::atoi(total_text.c_str()); ++i)
-    parts.push_back(fmt::format("{}-{:05d}-of-{}.gguf", path.substr(0, of - 6), i, total_text));
-  return parts;
-}
-
 Result<WeightsIdentity> inspect_gguf(const std::string& path) {
   LlamaLog::install();
   WeightsIdentity out;
@@ -114,6 +100,8 @@ Result<WeightsIdentity> inspect_gguf(const std::string& path) {
   for (size_t i = 0; i < parts.size(); ++i) {
     std::error_code error;
     const auto size = std::filesystem::file_size(parts[i], error);
+    if (error && parts.size() > 1)
+      return bad_input(fmt::format("{}: part {} of {}: {}: {}", path, i + 1, parts.size(), parts[i], error.message()));
     if (error) return bad_input(parts[i] + ": " + error.message());
     out.size_bytes += static_cast<int64_t>(size);
     const uint64_t mark = LlamaLog::mark();

@@ -13,7 +13,6 @@
 #include "ggml.h"
 #include "gguf.h"
 #include "llama.h"
-#include "qeval/engine/llama/gguf_info.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/model_shape.h"
 #include "qeval/engine/llama/synthetic_vocab.h"
