@@ -1,4 +1,21 @@
 # One library per folder; DEPS are the allowed arrows, scripts/check-layers reads them from here.
+# One precompiled header for all targets; its includes are the expensive ones that most files have anyway.
+if(QEVAL_PCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
+  add_library(qeval_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(qeval_pch PRIVATE qeval_settings nlohmann_json::nlohmann_json fmt::fmt spdlog::spdlog tl::expected)
+  target_precompile_headers(qeval_pch PRIVATE <nlohmann/json.hpp> <fmt/format.h> <tl/expected.hpp> <algorithm> <chrono>
+    <functional> <map> <memory> <mutex> <optional> <string> <string_view> <unordered_map> <variant> <vector>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(qeval_settings INTERFACE -fpch-preprocess)  # else ccache cannot look inside
+  endif()
+endif()
+function(qeval_precompile target)
+  if(QEVAL_PCH)
+    target_precompile_headers(${target} REUSE_FROM qeval_pch)
+  endif()
+endfunction()
+
 function(qeval_library name)
   cmake_parse_arguments(arg "" "DIR" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
   if(NOT arg_DIR)
@@ -10,6 +27,7 @@ function(qeval_library name)
     add_library(qeval_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(qeval_${name} PRIVATE qeval_settings)
+    qeval_precompile(qeval_${name})
   else()
     add_library(qeval_${name} INTERFACE)
     set(scope INTERFACE)
