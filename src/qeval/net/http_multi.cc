@@ -120,8 +120,6 @@ CURL* HttpMulti::State::handle() {
   curl_easy_setopt(out, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(out, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(out, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
-  curl_easy_setopt(out, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  curl_easy_setopt(out, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(out, CURLOPT_BUFFERSIZE, kHandleBuffer);
   curl_easy_setopt(out, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(out, CURLOPT_WRITEFUNCTION, on_data);
@@ -205,6 +203,11 @@ Status HttpMulti::start(HttpCall call, HttpSink* sink) {
   CURL* easy = transfer->handle;
   curl_easy_setopt(easy, CURLOPT_URL, transfer->url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROXY, loopback_url(transfer->url) ? "" : nullptr);
+  // Waiting whether a connection can be shared is right where TLS says so at once; in plain HTTP it would last until
+  // the first answer has ended.
+  const bool tls = transfer->url.starts_with("https:");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer.get());
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
   if (transfer->body.empty()) {

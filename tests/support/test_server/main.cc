@@ -9,13 +9,13 @@
 #include "test_server/test_server.h"
 
 // The test server as a process: `qeval_test_server [--port N] [--tokens N] [--first-ms X] [--interval-ms X]
-// [--max-running N] [--no-likelihoods] [--key K] [--fault NAME=P]...` prints its port and serves until SIGTERM, then its counts.
+// [--max-running N] [--no-likelihoods] [--stamps] [--key K] [--fault NAME=P]...` prints its port and serves until SIGTERM, then its counts.
 int main(int argc, char** argv) {
   qeval::testing::TestServerOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
-    if (name == "--no-likelihoods") {
-      options.likelihoods = false;
+    if (name == "--no-likelihoods" || name == "--stamps") {
+      (name == "--stamps" ? options.stamps : options.likelihoods) = name == "--stamps";
       continue;
     }
     if (i + 1 >= argc) return 2;

@@ -388,7 +388,8 @@ class TestServer::Loop {
 
   std::string piece(const Answer& a) {
     const auto now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
-    const std::string& word = a.words[a.next];
+    const std::string stamp = options_.stamps ? fmt::format(" {}", now_ns) : "";
+    const std::string& word = options_.stamps ? stamp : a.words[a.next];
     if (a.chat) return fmt::format(R"({{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"{}","t":{},"choices":[{{"index":0,"delta":{{"content":"{}"}},"logprobs":null,"finish_reason":null}}]}})", options_.model, now_ns, word);
     return fmt::format(R"({{"id":"cmpl-1","object":"text_completion","created":1700000000,"model":"{}","t":{},"choices":[{{"index":0,"text":"{}","logprobs":null,"finish_reason":null}}]}})", options_.model, now_ns, word);
   }

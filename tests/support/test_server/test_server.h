@@ -19,6 +19,7 @@ struct TestServerOptions {
   double slow_s = 0.4, down_s = 0.3;     // of slow_first_byte, of restart
   uint64_t seed = 1;
   int max_running = 0;                   // more wait for a place; 0: no bound
+  bool stamps = false;                   // words are the time of sending (steady clock, ns) in place of an answer
   bool likelihoods = true;               // echo, logprobs and /tokenize
 };
 

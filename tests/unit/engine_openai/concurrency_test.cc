@@ -54,6 +54,21 @@ TEST(ConcurrencyControl, GivesWayAndComesBack) {
   EXPECT_GE(control.limit(), 12);
 }
 
+// A server that now and then says 429 is not starved.
+TEST(ConcurrencyControl, HoldsItsGroundAgainstStray429) {
+  ConcurrencyControl control(64, true);
+  SteadyClock::time_point start{};
+  double seconds = 0, sum = 0;
+  for (int i = 1; i <= 5000; ++i) {
+    seconds += 1 / (2.0 * control.limit());
+    const auto now = start + std::chrono::hours(1) + std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6));
+    if (i % 40 == 0) control.on_push_back(now);
+    else control.on_answer(now, 10, control.limit());
+    sum += control.limit();
+  }
+  EXPECT_GT(sum / 5000, 8);
+}
+
 TEST(ConcurrencyControl, KeepsStillWhenTold) {
   ConcurrencyControl control(500, false);
   control.on_push_back(SteadyClock::now());

@@ -90,6 +90,7 @@ TEST(OpenAiSession, AllFaultsAtOnceLoseNothing) {
   for (const char* fault : {"slow_first_byte", "stall", "cut", "rate_limit", "rate_limit_after", "burst_500", "malformed", "half", "wrong_type",
                             "empty_choices", "duplicate", "wrong_counts"})
     server_options.faults[fault] = 0.03;
+  server_options.faults["rate_limit_after"] = 0.01;
   server_options.faults["huge"] = 0.01;
   server_options.faults["restart"] = 0.004;
   TestServer server(server_options);
@@ -174,6 +175,26 @@ TEST(OpenAiSession, EndsWithAReasonWhenNobodyAnswers) {
   ASSERT_TRUE(session->died());
   EXPECT_EQ(session->died()->kind, ErrorKind::environment);
   EXPECT_FALSE(session->submit(text_request(11, "y")));
+}
+
+// The first answer must not hold up the others (libcurl could wait whether its connection can be shared).
+TEST(OpenAiSession, StreamsRunSideBySide) {
+  TestServerOptions slow;
+  slow.token_interval_s = 0.05;
+  slow.n_tokens = 20;
+  TestServer server(slow);
+  OpenAiOptions options = options_for({server.url()});
+  options.adaptive = false;
+  auto engine = connected(options);
+  auto session = *engine->open_session({});
+  for (RequestId id = 1; id <= 30; ++id) ASSERT_TRUE(*session->submit(text_request(id, "s" + std::to_string(id), 20)));
+  auto answers = take_all(*session, 30);
+  double first_end = 1e9, last_begin = 0;
+  for (auto& [id, r] : answers) {
+    first_end = std::min(first_end, r.total_s);
+    last_begin = std::max(last_begin, r.first_token_s);
+  }
+  EXPECT_LT(last_begin, first_end) << "the last stream began after the first had ended";
 }
 
 TEST(OpenAiSession, CancelledRequestsComeBackAsCancelled) {

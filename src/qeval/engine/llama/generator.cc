@@ -346,7 +346,9 @@ bool Generator::take_token(Slot& slot, const float* logits) {
     return false;
   }
   const TokenId token = pick->token;
-  if (sequence.generated.empty()) response.first_token_s = seconds_since(sequence.item.submitted);
+  const double at_s = seconds_since(sequence.item.submitted);
+  if (sequence.generated.empty()) response.first_token_s = at_s;
+  response.token_times_s.push_back(static_cast<float>(at_s));
   sequence.generated.push_back(token);
   ++response.n_new_tokens;
   if (request.want_token_logprobs) response.token_logprobs.push_back({token, pick->logprob_nats});

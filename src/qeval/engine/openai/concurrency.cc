@@ -46,6 +46,8 @@ void ConcurrencyControl::close_window(SteadyClock::time_point now) {
   const double rate = work_ / std::max(1e-9, seconds(now - window_start_));
   const bool full = 2 * n_full_ > n_answers_;
   open_window(now);
+  // What was too much once is tried again, step by step.
+  ceiling_ = std::min(max_, ceiling_ + std::max(1, ceiling_ / 8));
   if (!full) return;  // the limit was not what bound
   ++n_held_;
   if (rate > best_rate_ * kGain) {
@@ -62,7 +64,6 @@ void ConcurrencyControl::close_window(SteadyClock::time_point now) {
     // Workloads change: what was no gain may be one now.
     best_rate_ = rate;
     best_limit_ = limit_;
-    ceiling_ = std::min(max_, ceiling_ + std::max(1, ceiling_ / 4));
     set_limit(limit_ + std::max(1, limit_ / 4));
   }
 }
@@ -70,7 +71,7 @@ void ConcurrencyControl::close_window(SteadyClock::time_point now) {
 void ConcurrencyControl::on_push_back(SteadyClock::time_point now) {
   if (!adaptive_ || now - last_push_back_ < kPushBackEvery) return;
   last_push_back_ = now;
-  ceiling_ = std::max(1, limit_ - 1);
+  ceiling_ = std::max(std::min(max_, 2), limit_ - 1);
   set_limit(static_cast<int>(std::floor(0.7 * limit_)));
   best_limit_ = std::min(best_limit_, limit_);
   best_rate_ = 0;

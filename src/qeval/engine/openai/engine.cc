@@ -44,6 +44,7 @@ BodyOptions OpenAiEngine::body() const {
   out.kind = facts_.kind;
   out.model = facts_.model;
   out.default_thinking = options_.default_thinking;
+  out.ignore_eos = options_.ignore_eos;
   return out;
 }
 
@@ -73,8 +74,10 @@ void OpenAiEngine::describe() {
   info_.max_model_len = facts_.max_model_len;
   if (options_.preset.max_model_len > 0 && (info_.max_model_len == 0 || options_.preset.max_model_len < info_.max_model_len))
     info_.max_model_len = options_.preset.max_model_len;
+  Json urls = Json::array();  // without user and password
+  for (const std::string& url : options_.base_urls) urls.push_back(redacted_url(url));
   info_.settings = {{"server", to_string(facts_.kind)}, {"model", facts_.model}, {"max_model_len", info_.max_model_len},
-                    {"base_urls", options_.base_urls}};
+                    {"base_urls", std::move(urls)}};
   if (options_.default_thinking) info_.settings["default_thinking"] = *options_.default_thinking;
   describe_weights();
   note(fmt::format("the server says what it runs: weights are declared{}, not verified", options_.weights_id.empty() ? "" : " by --weights-id"));

@@ -23,6 +23,7 @@ struct OpenAiOptions {
   std::shared_ptr<const Tokenizer> tokenizer;  // null: the server's
   std::string engine_name = "openai";
   bool adaptive = true;                  // concurrency finds its level; false: always max_num_seqs
+  bool ignore_eos = false;               // load tests: the model's end token does not end an answer
   OpenAiTimeouts timeouts;
 };
 

@@ -94,6 +94,7 @@ HttpQuestion generation_question(const Request& request, const BodyOptions& opti
     }
     if (options.kind == ServerKind::vllm) body["return_tokens_as_token_ids"] = true;
   }
+  if (options.ignore_eos && options.kind != ServerKind::openai) body["ignore_eos"] = true;
   if (options.stream) {
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};

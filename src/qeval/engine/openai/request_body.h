@@ -17,6 +17,7 @@ struct BodyOptions {
   std::string model;                     // as the server names it
   std::optional<bool> default_thinking;  // sent where a chat leaves it open; no value: the model has no switch
   bool stream = true;
+  bool ignore_eos = false;               // answers of exactly their length, for load tests; vLLM and llama-server can
 };
 
 // The path below the base address and the JSON body of a generation. Chat prompts go to chat/completions as messages,

@@ -100,6 +100,7 @@ class OpenAiSession : public EngineSession {
   void take_new();
   void send_ready();
   bool send(Slot& slot);
+  void leave(Slot& slot);
   void act(Slot& slot, const Verdict& verdict);
   void again(Slot& slot, double wait_s);
   void complete(Slot& slot);
@@ -244,12 +245,7 @@ bool OpenAiSession::on_data(Slot& slot, long status, std::string_view bytes) {
 void OpenAiSession::on_end(Slot& slot, const HttpEnd& end) {
   const auto now = SteadyClock::now();
   const int in_flight = n_running_;
-  slot.sent = false;
-  addresses_.on_dropped(slot.address);
-  if (--n_running_ == 0) {
-    std::lock_guard lock(stats_mutex_);
-    stats_.busy_s += std::chrono::duration<double>(now - busy_since_).count();
-  }
+  leave(slot);
   if (end.status != 0) addresses_.on_answer(slot.address);
   const bool good_status = end.status / 100 == 2;
   const bool judged_by_job = good_status && end.fault != HttpFault::not_reached && end.fault != HttpFault::bad_protocol;
@@ -263,6 +259,15 @@ void OpenAiSession::on_end(Slot& slot, const HttpEnd& end) {
     return complete(slot);
   }
   ready_.push_front(&slot);
+}
+
+// A transfer is over.
+void OpenAiSession::leave(Slot& slot) {
+  slot.sent = false;
+  addresses_.on_dropped(slot.address);
+  if (--n_running_ > 0) return;
+  std::lock_guard lock(stats_mutex_);
+  stats_.busy_s += seconds_since(busy_since_);
 }
 
 void OpenAiSession::act(Slot& slot, const Verdict& verdict) {
@@ -316,9 +321,7 @@ void OpenAiSession::check_deadlines(TimePoint now) {
   }
   for (Slot* slot : silent) {
     multi_->abort(slot);
-    slot->sent = false;
-    addresses_.on_dropped(slot->address);
-    --n_running_;
+    leave(*slot);
     act(*slot, {Action::retry, EngineFailure::timeout,
                 fmt::format("no byte came for {:.0f} s", slot->first_byte ? setup_.timeouts.stall_s : setup_.timeouts.first_byte_s)});
     if (dead_) return;
@@ -363,8 +366,7 @@ void OpenAiSession::fail_slot(Slot& slot, EngineFailure failure, const std::stri
 void OpenAiSession::drop(Slot& slot) {
   if (slot.sent) {
     multi_->abort(&slot);
-    addresses_.on_dropped(slot.address);
-    --n_running_;
+    leave(slot);
   }
   if (!ready_.empty()) std::erase(ready_, &slot);
   if (!waiting_.empty()) std::erase(waiting_, &slot);
