@@ -80,7 +80,11 @@ struct RunPerformance {
   int64_t n_responses = 0, n_reused = 0;
   int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_new_tokens = 0, n_decoded_tokens = 0, n_batches = 0;
   std::optional<double> generated_tok_s, total_tok_s;      // aggregate over the time spent decoding
-  std::optional<double> ttft_p50_s, ttft_p95_s, e2e_p50_s, e2e_p95_s;
+  std::optional<double> stream_tok_s;                      // median over streams, after the first token
+  // First token, between pieces of a stream, whole answer: from the moment the engine took the request up.
+  std::optional<double> ttft_p50_s, ttft_p95_s, ttft_p99_s;
+  std::optional<double> itl_p50_s, itl_p95_s, itl_p99_s;
+  std::optional<double> e2e_p50_s, e2e_p95_s, e2e_p99_s;
   std::optional<int64_t> peak_rss_bytes, model_bytes, kv_bytes, compute_bytes;
   std::optional<int64_t> peak_device_bytes, device_total_bytes;
   std::optional<double> cpu_utilisation, device_utilisation;  // 0..1 of the cores / of the device

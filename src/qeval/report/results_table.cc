@@ -72,10 +72,12 @@ std::string performance_line(const RunPerformance& p) {
   if (p.n_responses == 0 && p.n_reused == 0) return "";
   std::string out = fmt::format("  {:.1f} s", p.wall_s);
   if (p.generated_tok_s) out += fmt::format(", {:.1f} generated tok/s", *p.generated_tok_s);
+  if (p.stream_tok_s) out += fmt::format(" ({:.1f} per stream)", *p.stream_tok_s);
   if (p.total_tok_s) out += fmt::format(", {:.0f} tok/s in all", *p.total_tok_s);
   if (p.n_prompt_tokens > 0 && p.n_cached_tokens > 0)
     out += fmt::format(", {} of the prompt tokens shared",
                        percent(static_cast<double>(p.n_cached_tokens) / static_cast<double>(p.n_prompt_tokens), 0));
+  if (p.ttft_p50_s) out += fmt::format(", first token {:.0f} ms", 1000 * *p.ttft_p50_s);
   if (p.peak_rss_bytes) out += fmt::format(", peak memory {}", gigabytes_or_unmeasured(p.peak_rss_bytes));
   if (p.peak_device_bytes) out += fmt::format(", device {}", gigabytes_or_unmeasured(p.peak_device_bytes));
   if (p.n_reused > 0) out += fmt::format(", {} responses from the store", p.n_reused);

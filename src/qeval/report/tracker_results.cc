@@ -51,6 +51,15 @@ std::string share_of(int64_t part, int64_t whole) {
 
 std::string utilisation(const std::optional<double>& value) { return value ? percent(*value, 0) : "*unmeasured*"; }
 
+std::string latency_line(const char* what, const std::optional<double>& p50, const std::optional<double>& p95,
+                         const std::optional<double>& p99) {
+  auto text = [](const std::optional<double>& s) {
+    if (!s) return std::string("*unmeasured*");
+    return *s < 1 ? fmt::format("{:.1f} ms", 1000 * *s) : fmt::format("{:.2f} s", *s);
+  };
+  return fmt::format("- **{}:** {} (median), {} (95th percentile), {} (99th)\n", what, text(p50), text(p95), text(p99));
+}
+
 std::string system_performance(const Subject& s) {
   std::string out = "##### **System Performance**\n\n";
   if (!s.measured) return out + "*unmeasured*: every answer came from the store.\n\n";
@@ -67,9 +76,10 @@ std::string system_performance(const Subject& s) {
                      gigabytes_or_unmeasured(p.peak_device_bytes));
   out += fmt::format("- **Utilization:** GPU {}, CPU {}\n", utilisation(p.device_utilisation),
                      utilisation(p.cpu_utilisation));
-  out += fmt::format("- **Latency:** first token {} (median), {} (95th percentile); whole answer {}, {}\n",
-                     number_or_unmeasured(p.ttft_p50_s, "s"), number_or_unmeasured(p.ttft_p95_s, "s"),
-                     number_or_unmeasured(p.e2e_p50_s, "s"), number_or_unmeasured(p.e2e_p95_s, "s"));
+  if (p.stream_tok_s) out += fmt::format("- **Per Stream:** {} (median)\n", number_or_unmeasured(p.stream_tok_s, "tokens/second"));
+  out += latency_line("First Token", p.ttft_p50_s, p.ttft_p95_s, p.ttft_p99_s);
+  out += latency_line("Between Tokens", p.itl_p50_s, p.itl_p95_s, p.itl_p99_s);
+  out += latency_line("Whole Answer", p.e2e_p50_s, p.e2e_p95_s, p.e2e_p99_s);
   out += fmt::format(
       "- **Wall Time:** {:.1f} s for {} answers{}\n\n", p.wall_s, p.n_responses,
       p.n_reused > 0 ? fmt::format("; {} more came from the store and count in none of these", p.n_reused) : "");

@@ -1,18 +1,6 @@
 #include "qeval/runner/tally.h"
 
-#include <algorithm>
-
 namespace qeval {
-namespace {
-
-std::optional<double> percentile(std::vector<double> values, double share) {
-  if (values.empty()) return std::nullopt;
-  size_t index = std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())));
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(index), values.end());
-  return values[index];
-}
-
-}  // namespace
 
 void Tally::add(const Response& r, bool generated) {
   if (r.failure != EngineFailure::none) return;
@@ -21,8 +9,13 @@ void Tally::add(const Response& r, bool generated) {
   performance_.n_cached_tokens += r.n_cached_tokens;
   if (!generated) return;
   performance_.n_new_tokens += r.n_new_tokens;
-  if (r.n_new_tokens > 0) ttft_s_.push_back(r.first_token_s);
-  e2e_s_.push_back(r.total_s);
+  if (r.n_new_tokens > 0 && r.first_token_s > 0) ttft_.add(r.first_token_s - r.queue_s);
+  e2e_.add(r.total_s - r.queue_s);
+  for (size_t i = 1; i < r.token_times_s.size(); ++i) itl_.add(r.token_times_s[i] - r.token_times_s[i - 1]);
+  // Where times per token are missing, the stream's speed follows from its ends.
+  const double last_s = r.token_times_s.empty() ? r.total_s : r.token_times_s.back();
+  if (r.n_new_tokens > 1 && r.first_token_s > 0 && last_s > r.first_token_s)
+    stream_s_per_token_.add((last_s - r.first_token_s) / (r.n_new_tokens - 1));
 }
 
 RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
@@ -34,10 +27,16 @@ RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
   double seconds = stats.busy_s > 0 ? stats.busy_s : wall_s;
   if (out.n_new_tokens > 0 && seconds > 0) out.generated_tok_s = static_cast<double>(out.n_new_tokens) / seconds;
   if (out.n_decoded_tokens > 0 && seconds > 0) out.total_tok_s = static_cast<double>(out.n_decoded_tokens) / seconds;
-  out.ttft_p50_s = percentile(ttft_s_, 0.50);
-  out.ttft_p95_s = percentile(ttft_s_, 0.95);
-  out.e2e_p50_s = percentile(e2e_s_, 0.50);
-  out.e2e_p95_s = percentile(e2e_s_, 0.95);
+  out.ttft_p50_s = ttft_.percentile(0.50);
+  out.ttft_p95_s = ttft_.percentile(0.95);
+  out.ttft_p99_s = ttft_.percentile(0.99);
+  out.itl_p50_s = itl_.percentile(0.50);
+  out.itl_p95_s = itl_.percentile(0.95);
+  out.itl_p99_s = itl_.percentile(0.99);
+  out.e2e_p50_s = e2e_.percentile(0.50);
+  out.e2e_p95_s = e2e_.percentile(0.95);
+  out.e2e_p99_s = e2e_.percentile(0.99);
+  if (auto median = stream_s_per_token_.percentile(0.50); median && *median > 0) out.stream_tok_s = 1 / *median;
   if (stats.model_bytes > 0) out.model_bytes = stats.model_bytes;
   if (stats.kv_bytes > 0) out.kv_bytes = stats.kv_bytes;
   if (stats.compute_bytes > 0) out.compute_bytes = stats.compute_bytes;

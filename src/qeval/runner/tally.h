@@ -4,10 +4,12 @@
 
 #include "qeval/core/task_summary.h"
 #include "qeval/engine/engine.h"
+#include "qeval/stats/latency_histogram.h"
 
 namespace qeval {
 
-// Adds up what the responses decoded in this run cost. Not thread-safe.
+// Adds up what the responses decoded in this run cost. Latencies count from the moment when the engine took a request
+// up, not from when it was handed over: a run hands over as much as fits. Not thread-safe.
 class Tally {
  public:
   void add(const Response& response, bool generated);
@@ -18,7 +20,7 @@ class Tally {
 
  private:
   RunPerformance performance_;
-  std::vector<double> ttft_s_, e2e_s_;
+  LatencyHistogram ttft_, itl_, e2e_, stream_s_per_token_;
 };
 
 }  // namespace qeval
