@@ -96,7 +96,8 @@ Result<int> show(const Options& options) {
     cls = failure_class_from(options.failure_class);
     if (!cls) {
       std::string known;
-      for (int i = 1; i <= 18; ++i) known += fmt::format("{}{}", i > 1 ? ", " : "", to_string(static_cast<FailureClass>(i)));
+      for (int i = 1; i <= kLastFailureClass; ++i)
+        known += fmt::format("{}{}", i > 1 ? ", " : "", to_string(static_cast<FailureClass>(i)));
       return fail(ErrorKind::usage, fmt::format("--class {}: unknown; known: {}", options.failure_class, known));
     }
   }

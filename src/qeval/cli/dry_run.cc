@@ -40,7 +40,7 @@ Result<Demand> demand_of(const Task& task) {
     for (const Request& r : sample.requests) {
       out.n_bytes += static_cast<int64_t>(prompt_text(r.prompt).size() + r.continuation.size());
       ++out.n_requests;
-      if (r.kind == RequestKind::generate) out.n_new_at_most += r.max_new_tokens;
+      if (r.kind == RequestKind::generate) out.n_new_at_most += static_cast<int64_t>(r.max_new_tokens) * task.max_turns();
     }
   }
   return out;
@@ -150,7 +150,8 @@ Result<Json> dry_run(const RunPlan& plan, const TaskRegistry& registry, const Ru
     identities.push_back(task->identity());
     tasks.push_back({{"task", t.name}, {"version", task->spec().version}, {"docs", d.n_docs},
                      {"num_fewshot", t.overrides.num_fewshot.value_or(task->spec().num_fewshot)},
-                     {"chat_template", t.overrides.apply_chat_template}, {"requests", d.n_requests},
+                     {"chat_template", t.overrides.apply_chat_template || task->spec().always_chat}, {"requests", d.n_requests},
+                     {"turns_at_most", task->max_turns()},
                      {"prompt_tokens_about", std::llround(static_cast<double>(d.n_bytes) / kBytesPerToken)},
                      {"new_tokens_at_most", d.n_new_at_most}, {"data", task->data_note()}});
     n_docs += d.n_docs;

@@ -53,6 +53,7 @@ struct TaskSpec {
   std::string protocol_note;       // what differs from lm-eval, shown with the score
   int num_fewshot = 0;
   int repeats = 1;
+  bool always_chat = false;        // goes through the chat template whether or not it is asked for
   ScoringSpec scoring;
   std::string tool_mode;           // native, prompt, constrained; "" = the task offers no tools and binds no schema
   std::optional<bool> thinking;    // asked for explicitly; unset = the model's own way

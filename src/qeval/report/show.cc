@@ -61,6 +61,11 @@ std::string answers_text(const SampleRecord& s, size_t max_chars) {
     return "--- log-likelihoods (* = gold)\n" + options_text(s, max_chars);
   std::string out;
   for (size_t i = 0; i < s.requests.size() && i < s.responses.size(); ++i) {
+    // What a further turn added to the conversation, less the answer shown just above.
+    if (const auto* chat = std::get_if<ChatPrompt>(&s.requests[i].prompt); chat && i > 0 && !chat->messages.empty())
+      if (s.requests[i].prompt != s.requests[i - 1].prompt)
+        out += fmt::format("--- {}\n{}\n", printable(chat->messages.back().role),
+                           shorten(chat->messages.back().content, max_chars));
     std::string number = s.requests.size() > 1 ? fmt::format(" {}", i + 1) : "";
     out += fmt::format("--- answer{} ({})\n{}\n", number, finish_text(s.responses[i]),
                        shorten(s.responses[i].text, max_chars));

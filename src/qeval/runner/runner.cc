@@ -30,7 +30,7 @@ SummaryInput summary_input(const TaskState& t, const RunPlan& plan) {
   SummaryInput input;
   input.row = t.planned->row;
   input.num_fewshot = t.planned->overrides.num_fewshot.value_or(t.task->spec().num_fewshot);
-  input.chat_template = t.planned->overrides.apply_chat_template;
+  input.chat_template = t.planned->overrides.apply_chat_template || t.task->spec().always_chat;
   input.hf_id = plan.hf_id;
   input.sandbox_backend = t.scorer ? t.scorer->backend() : "";
   input.n_reused = t.n_reused;

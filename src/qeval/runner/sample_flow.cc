@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "qeval/util/hash.h"
 
 namespace qeval {
@@ -108,8 +111,8 @@ Status SampleFlow::feed() {
     TaskState* task = nullptr;
     size_t index = 0;
     if (!next_sample(task, index)) {
-      if (!built_all_) session_->close_input();
       built_all_ = true;
+      close_input_if_done();
       return {};
     }
     QEVAL_CHECK(open_sample(*task, index));
@@ -156,37 +159,81 @@ Status SampleFlow::open_sample(TaskState& task, size_t index) {
   open->responses.resize(n);
   open->answered.assign(n, false);
   open->n_missing = n;
-  std::vector<std::string> keys;
-  for (const Request& request : open->sample.requests) keys.push_back(key_of(request));
-  if (n == 0) {
-    score(open);
-    return {};
+  if (task.task->max_turns() > 1) {
+    open->conversation = next_conversation_;
+    next_conversation_ += static_cast<uint64_t>(std::max(1, task.task->spec().repeats));
+    ++n_open_conversations_;
   }
-  return ask(open, keys);
+  return n == 0 ? complete(open) : ask(open, 0);
 }
 
-Status SampleFlow::ask(const SamplePtr& open, const std::vector<std::string>& keys) {
+Status SampleFlow::ask(const SamplePtr& open, size_t from) {
+  std::vector<std::string> keys;
+  for (size_t i = from; i < open->sample.requests.size(); ++i) keys.push_back(key_of(open->sample.requests[i]));
   QEVAL_TRY(auto stored, services_.store->find_responses(keys, run_));
   const std::string& task_name = open->task->task->spec().name;
-  for (size_t i = 0; i < keys.size(); ++i) {
+  // The last answer may lead to a further turn, whose requests are asked in a call of their own.
+  for (size_t k = 0; k < keys.size(); ++k) {
+    size_t i = from + k;
     RequestRef ref{task_name, open->sample.doc_id, static_cast<int>(i)};
-    if (auto hit = stored.find(keys[i]); hit != stored.end()) {
-      QEVAL_CHECK(services_.store->link_response(run_, ref, keys[i]));
+    if (auto hit = stored.find(keys[k]); hit != stored.end()) {
+      QEVAL_CHECK(services_.store->link_response(run_, ref, keys[k]));
       tally_.add_reused();
-      answer({open, i}, hit->second.response, true);
+      QEVAL_CHECK(answer({open, i}, hit->second.response, true));
       continue;
     }
-    if (auto same = by_key_.find(keys[i]); same != by_key_.end()) {
+    if (auto same = by_key_.find(keys[k]); same != by_key_.end()) {
       in_flight_[same->second].waiters.push_back({open, i});
       continue;
     }
     Request request = open->sample.requests[i];
     request.id = next_id_++;
-    by_key_[keys[i]] = request.id;
-    in_flight_[request.id] = {keys[i], {{open, i}}, open->sample.requests[i]};
+    if (open->conversation != 0) {
+      request.conversation = open->conversation + static_cast<uint64_t>(std::max(0, request.repeat));
+      request.priority += open->turn;
+    }
+    by_key_[keys[k]] = request.id;
+    in_flight_[request.id] = {keys[k], {{open, i}}, open->sample.requests[i]};
     backlog_.push_back(std::move(request));
   }
   return {};
+}
+
+Status SampleFlow::complete(const SamplePtr& sample) {
+  if (sample->conversation != 0) {
+    QEVAL_TRY(bool goes_on, next_turn(sample));
+    if (goes_on) return {};
+    --n_open_conversations_;
+    close_input_if_done();
+  }
+  score(sample);
+  return {};
+}
+
+Result<bool> SampleFlow::next_turn(const SamplePtr& sample) {
+  OpenSample& open = *sample;
+  for (const Response& r : open.responses)
+    if (r.failure != EngineFailure::none) return false;
+  auto asked = open.task->task->follow_up(open.sample, open.responses);
+  if (!asked) return fail(asked.error().in(fmt::format("{}: doc {}", open.task->task->spec().name, open.sample.doc_id)));
+  if (asked->empty()) return false;
+  size_t from = open.sample.requests.size();
+  std::move(asked->begin(), asked->end(), std::back_inserter(open.sample.requests));
+  QEVAL_CHECK(services_.store->put_sample(run_, open.task->task->spec().name, open.sample));
+  size_t n = open.sample.requests.size();
+  open.responses.resize(n);
+  open.answered.resize(n, false);
+  open.n_missing = n - from;
+  ++open.turn;
+  QEVAL_CHECK(ask(sample, from));
+  return true;
+}
+
+// Once closed, an engine may order globally; a conversation that goes on keeps it open.
+void SampleFlow::close_input_if_done() {
+  if (!built_all_ || input_closed_ || n_open_conversations_ > 0) return;
+  session_->close_input();
+  input_closed_ = true;
 }
 
 Result<bool> SampleFlow::submit_backlog() {
@@ -215,15 +262,15 @@ Status SampleFlow::take(Response response) {
       if (first) QEVAL_CHECK(services_.store->put_response(run_, ref, flight.key, flight.request, response));
       else QEVAL_CHECK(services_.store->link_response(run_, ref, flight.key));
     }
-    answer(waiter, response, false);
+    QEVAL_CHECK(answer(waiter, response, false));
     first = false;
   }
   return {};
 }
 
-void SampleFlow::answer(const Waiter& waiter, const Response& response, bool reused) {
+Status SampleFlow::answer(const Waiter& waiter, const Response& response, bool reused) {
   OpenSample& open = *waiter.sample;
-  if (open.answered[waiter.index]) return;
+  if (open.answered[waiter.index]) return {};
   open.answered[waiter.index] = true;
   open.responses[waiter.index] = response;
   open.all_reused = open.all_reused && reused;
@@ -235,7 +282,7 @@ void SampleFlow::answer(const Waiter& waiter, const Response& response, bool reu
     if (t.first_s < 0) t.first_s = std::max(0.0, now - response.total_s);
     t.last_s = now;
   }
-  if (--open.n_missing == 0) score(waiter.sample);
+  return --open.n_missing == 0 ? complete(waiter.sample) : Status();
 }
 
 void SampleFlow::score(const SamplePtr& sample) {

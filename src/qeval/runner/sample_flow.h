@@ -32,11 +32,14 @@ class SampleFlow {
   Status feed();                                  // builds and submits until the engine is full or all is built
   bool next_sample(TaskState*& task, size_t& index);
   Status open_sample(TaskState& task, size_t index);
-  Status ask(const SamplePtr& sample, const std::vector<std::string>& keys);
+  Status ask(const SamplePtr& sample, size_t from);  // requests from this index on
   Result<bool> submit_backlog();
   Status take(Response response);
-  void answer(const Waiter& waiter, const Response& response, bool reused);
+  Status answer(const Waiter& waiter, const Response& response, bool reused);
+  Status complete(const SamplePtr& sample);       // everything asked is answered: the next turn, or the score
+  Result<bool> next_turn(const SamplePtr& sample);
   void score(const SamplePtr& sample);
+  void close_input_if_done();
   Status drain();
   Status keep_what_is_there();
   std::string key_of(const Request& request) const;
@@ -52,8 +55,10 @@ class SampleFlow {
   ChatRenderer renderer_;
   std::unique_ptr<EngineSession> session_;
   size_t task_cursor_ = 0, sample_cursor_ = 0;
-  bool built_all_ = false;
+  bool built_all_ = false, input_closed_ = false;
   RequestId next_id_ = 1;
+  uint64_t next_conversation_ = 1;
+  int64_t n_open_conversations_ = 0;              // samples that may still ask further
   std::unordered_map<RequestId, InFlight> in_flight_;
   std::unordered_map<std::string, RequestId> by_key_;
   std::deque<Request> backlog_;

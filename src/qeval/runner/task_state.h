@@ -33,6 +33,8 @@ struct OpenSample {
   std::vector<bool> answered;
   size_t n_missing = 0;
   bool all_reused = true;
+  uint64_t conversation = 0;  // of repeat 0; 0 = the task has no second turn
+  int turn = 0;               // 0-based, of the requests asked last
 };
 
 }  // namespace qeval

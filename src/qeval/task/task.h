@@ -38,6 +38,8 @@ struct TaskOverrides {
   std::optional<ToolMode> tool_mode;       // of tasks that offer tools or have a schema
   Json gen_kwargs;                         // replaces keys of generation_kwargs
   bool want_mutual_info = false;
+  Json agent_settings;                     // workflow of agent tasks (agent/episode.h), keys that differ from the task's
+  std::optional<double> agent_temperature; // of agent tasks where gen_kwargs says nothing
 };
 
 // Renders a conversation through the engine's chat template; needed where apply_chat_template is set.
@@ -55,6 +57,19 @@ class Task {
   // Sample `i` of doc_ids(). Few-shot draws are made in doc order over the whole split, so any subset gives the same
   // prompts. Errors name task, doc id and key. `render` may be null for raw prompts.
   virtual Result<Sample> build(size_t i, const ChatRenderer& render) const = 0;
+
+  // Conversations. A sample of a task with max_turns() > 1 may go on: whenever every request of `sample` is answered,
+  // and none failed, the runner calls follow_up() with the responses so far (aligned with sample.requests) and appends
+  // what it returns to sample.requests; nothing returned = the sample is complete and is scored. Must depend on its
+  // arguments alone: an interrupted run calls it again with the stored responses to reach the same point, and a tool,
+  // a simulated world or a scripted user is replayed from them. Requests with the same `repeat` form one conversation:
+  // the runner gives them one conversation id and a priority that grows with the turn, so that a resident prefix is
+  // used. Thread: the runner's; it blocks submission, so no I/O here.
+  virtual int max_turns() const { return 1; }  // for estimates; at most so many requests per repeat
+  virtual Result<std::vector<Request>> follow_up(const Sample& sample, const std::vector<Response>& responses) const {
+    (void)sample, (void)responses;
+    return std::vector<Request>();
+  }
 };
 
 // A name that a user may pass to --tasks.
