@@ -1,5 +1,7 @@
 #include "qeval/agent/baseline.h"
 
+#include <algorithm>
+
 #include "qeval/core/tool_call.h"
 #include "qeval/util/hash.h"
 
@@ -26,32 +28,60 @@ std::string text_of_calls(const Json& calls) {
   return text_with_tool_calls("", list);
 }
 
+void drop_last_call(Json& turns) {
+  for (size_t i = turns.size(); i-- > 0;) {
+    if (!turns[i].contains("calls")) continue;
+    turns[i]["calls"].erase(turns[i]["calls"].size() - 1);
+    if (turns[i]["calls"].empty()) turns.erase(i);
+    return;
+  }
+}
+
+// A change that no task of the world asks for.
+Json needless_calls(const Json& doc) {
+  const Json& state = doc["state"];
+  auto first = [&](const char* kind) { return state[kind].begin().key(); };
+  auto one = [](const char* name, const Json& arguments) { return Json::array({{{"name", name}, {"arguments", arguments}}}); };
+  std::string world = json_string(doc, "world");
+  if (world == "files") return one("write_file", {{"path", "/needless.txt"}, {"content", "x"}});
+  if (world == "office") return one("create_event", {{"title", "Needless"}, {"date", "2027-01-01"}, {"start", "08:00"}, {"end", "08:30"}});
+  if (world == "shop") return one("add_note", {{"order_id", first("orders")}, {"text", "needless"}});
+  return one("add_tag", {{"ticket_id", first("tickets")}, {"tag", "needless"}});
+}
+
 }  // namespace
 
 const char* to_string(BaselineKind kind) {
   switch (kind) {
     case BaselineKind::gold: return "gold";
     case BaselineKind::do_nothing: return "do-nothing";
+    case BaselineKind::silent: return "silent";
+    case BaselineKind::careless: return "careless";
+    case BaselineKind::eager: return "eager";
     case BaselineKind::random: return "random";
   }
   return "unknown";
 }
 
-Baseline::Baseline(BaselineKind kind, const Json& doc, uint64_t seed) : kind_(kind), doc_(doc), random_(seed_of(doc, seed)) {
+Baseline::Baseline(BaselineKind kind, const Json& doc, uint64_t seed) : kind_(kind), random_(seed_of(doc, seed)) {
   if (kind == BaselineKind::random) collect(doc["state"], words_);
+  if (kind == BaselineKind::gold || kind == BaselineKind::careless || kind == BaselineKind::eager) turns_ = doc.value("gold", Json::array());
+  if (kind == BaselineKind::careless) drop_last_call(turns_);
+  if (kind == BaselineKind::eager) {
+    const Json first = {{"calls", needless_calls(doc)}};
+    turns_.insert(turns_.begin(), first);
+  }
 }
 
-std::string Baseline::answer(const Episode& episode) {
+std::string Baseline::answer(const Json& tools) {
   if (kind_ == BaselineKind::do_nothing) return "Done.";
-  if (kind_ == BaselineKind::random) return random_answer(episode);
-  const Json gold = doc_.value("gold", Json::array());
-  if (next_ >= gold.size()) return "";
-  const Json& turn = gold[next_++];
+  if (kind_ == BaselineKind::random) return random_answer(tools);
+  if (next_ >= turns_.size()) return "";
+  const Json& turn = turns_[next_++];
   return turn.contains("say") ? turn["say"].get<std::string>() : text_of_calls(turn["calls"]);
 }
 
-std::string Baseline::random_answer(const Episode& episode) {
-  const Json& tools = episode.tools();
+std::string Baseline::random_answer(const Json& tools) {
   if (tools.empty() || random_.randbelow(10) >= kCallsOfTen) return "Done.";
   const Json& function = tools[random_.randbelow(tools.size())]["function"];
   Json arguments = Json::object();

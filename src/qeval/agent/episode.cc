@@ -55,6 +55,7 @@ const char* to_string(End end) {
     case End::invalid_calls: return "too many invalid calls";
     case End::truncated: return "cut by the token limit";
     case End::unfinished_thinking: return "thinking not finished";
+    case End::context_full: return "the conversation no longer fits the context";
   }
   return "unknown";
 }
@@ -117,8 +118,8 @@ Episode::Episode(const Json& doc, const Workflow& workflow)
 
 void Episode::take(const ModelTurn& turn) {
   ++log_.n_steps;
-  if (turn.unfinished_thinking) {
-    log_.end = End::unfinished_thinking;
+  if (turn.context_full || turn.unfinished_thinking) {
+    log_.end = turn.context_full ? End::context_full : End::unfinished_thinking;
     return;
   }
   // A complete call is worth running even where the text after it was cut.

@@ -45,9 +45,10 @@ struct ModelTurn {
   std::string invalid;               // why something that looks like a call is none; "" = nothing wrong
   bool cut = false;                  // by the token limit
   bool unfinished_thinking = false;
+  bool context_full = false;         // the model did not see the whole conversation
 };
 
-enum class End { running, conversation_over, step_limit, invalid_calls, truncated, unfinished_thinking };
+enum class End { running, conversation_over, step_limit, invalid_calls, truncated, unfinished_thinking, context_full };
 const char* to_string(End end);
 
 struct ExecutedCall {

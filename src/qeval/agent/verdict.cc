@@ -119,7 +119,8 @@ bool gold_calls_tools(const Json& doc) {
 
 std::optional<FailureClass> class_of(End end) {
   switch (end) {
-    case End::truncated: return FailureClass::truncated;
+    case End::truncated:
+    case End::context_full: return FailureClass::truncated;
     case End::unfinished_thinking: return FailureClass::unfinished_thinking;
     case End::invalid_calls: return FailureClass::invalid_calls;
     case End::step_limit: return FailureClass::step_limit;

@@ -14,6 +14,8 @@
 namespace qeval {
 namespace {
 
+constexpr std::string_view kAgentSetting = "agent.";
+
 // Numbers, booleans and JSON as such; anything else is text.
 Json loose_value(const std::string& text) {
   if (text == "True" || text == "true") return true;
@@ -52,15 +54,28 @@ Status apply_setting(Preset& preset, const std::string& key, const Json& value) 
     QEVAL_TRY(preset.agent_temperature, as<double>(key, value, "a number", value.is_number()));
   } else if (key == "prefix_caching") {
     QEVAL_TRY(preset.prefix_caching, as<bool>(key, value, "true or false", value.is_boolean()));
+  } else if (key.rfind(kAgentSetting, 0) == 0) {
+    return {};  // of the tasks, not of the serving configuration: agent_settings() reads it
   } else if (key.rfind("llama.", 0) == 0) {
     preset.llama[key.substr(6)] = value;
   } else if (key.rfind("vllm.", 0) == 0) {
     preset.vllm[key.substr(5)] = value;
   } else {
     return fail(ErrorKind::usage, fmt::format("--set {}: unknown key; known: gpu_memory_utilization, max_num_seqs, evaluation_batch_size, "
-                                              "max_model_len, agent_temperature, prefix_caching, llama.KEY, vllm.KEY", key));
+                                              "max_model_len, agent_temperature, prefix_caching, agent.KEY, llama.KEY, vllm.KEY", key));
   }
   return {};
+}
+
+// KEY=VALUE of every --set agent.KEY=VALUE.
+Json agent_settings(const std::vector<std::string>& settings) {
+  Json out = Json::object();
+  for (const std::string& setting : settings) {
+    size_t equals = setting.find('=');
+    if (setting.rfind(kAgentSetting, 0) != 0 || equals == std::string::npos) continue;
+    out[setting.substr(kAgentSetting.size(), equals - kAgentSetting.size())] = loose_value(setting.substr(equals + 1));
+  }
+  return out;
 }
 
 Result<TaskOverrides> common_overrides(const RunOptions& o) {
@@ -222,6 +237,8 @@ Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, con
   QEVAL_TRY(TaskOverrides base, common_overrides(o));
   // A template without a place for tools would drop them without a word.
   if (!base.tool_mode && !engine.offers_tools) base.tool_mode = ToolMode::prompt;
+  base.agent_settings = agent_settings(o.set);
+  base.agent_temperature = engine.preset.agent_temperature;
   QEVAL_TRY(auto samples, listed_samples(o.samples_file));
   if (!o.suite.empty()) {
     QEVAL_CHECK(add_suite(o, base, engine.is_instruct && !o.base_model, registry, plan));

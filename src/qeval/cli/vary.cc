@@ -87,10 +87,10 @@ Result<const Apply*> setter_of(const std::string& key) {
   static const Apply preset_key = set_preset_key;
   auto it = known_keys().find(key);
   if (it != known_keys().end()) return &it->second;
-  if (key.starts_with("llama.") || key.starts_with("vllm.")) return &preset_key;
+  if (key.starts_with("llama.") || key.starts_with("vllm.") || key.starts_with("agent.")) return &preset_key;
   std::vector<std::string> names;
   for (const auto& [name, apply] : known_keys()) names.push_back(name);
-  return fail(ErrorKind::usage, fmt::format("--vary {}: unknown key{}; known: {}, llama.KEY, vllm.KEY", key,
+  return fail(ErrorKind::usage, fmt::format("--vary {}: unknown key{}; known: {}, agent.KEY, llama.KEY, vllm.KEY", key,
                                             near_names(key, names), fmt::join(names, ", ")));
 }
 

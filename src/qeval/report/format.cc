@@ -10,7 +10,15 @@ std::string percent(double share, int digits) {
   return std::isfinite(share) ? fmt::format("{:.{}f} %", 100 * share, digits) : "–";
 }
 
+namespace {
+// Counts and costs of agents, which may lie below 1 by chance.
+bool is_amount(const MetricSummary& m) {
+  return m.metric == "needless_writes" || m.metric == "steps" || m.metric.ends_with("_per_solved");
+}
+}  // namespace
+
 bool is_share(const MetricSummary& m) {
+  if (is_amount(m)) return false;
   if (m.is_proportion) return true;
   bool inside = m.value >= 0 && m.value <= 1 && (!std::isfinite(m.high) || m.high <= 1);
   return inside && m.metric.find("perplexity") == std::string::npos && m.metric.find("bits_per") == std::string::npos;

@@ -67,7 +67,8 @@ std::string prompt_of(const Request& r) {
 std::vector<std::vector<size_t>> instances_of(const SampleRecord& s) {
   std::vector<std::vector<size_t>> out;
   for (size_t i = 0; i < s.requests.size(); ++i) {
-    if (s.requests[i].repeat > 0 && !out.empty())
+    // The turns of a conversation are instances of their own: there the repeats begin anew.
+    if (i > 0 && s.requests[i].repeat > s.requests[i - 1].repeat)
       out.back().push_back(i);
     else
       out.push_back({i});

@@ -137,7 +137,7 @@ std::string subject_section(const Subject& s) {
   }
   out += system_performance(s);
   out += "##### **Dataset Evaluation Results**\n\n" + dataset_table(s, true) + "\n";
-  out += function_calling_section(s) + thinking_section(s);
+  out += function_calling_section(s) + agent_workflows(s) + thinking_section(s);
   out += "##### **Technical Issues Identified**\n\n" + issues_identified(s, true) + "\n";
   return out + memory_analysis(s) + configuration(s);
 }

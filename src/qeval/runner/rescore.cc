@@ -24,6 +24,7 @@ void note_changes(const std::string& task, int64_t doc_id, const std::vector<Sco
 Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord& run, TaskRecord record,
                     const RescoreOptions& options, RescoreResult& result) {
   QEVAL_TRY(TaskSpec spec, registry.describe(record.task));
+  spec.repeats = static_cast<int>(json_int(record.config, "repeats", spec.repeats));  // as asked
   if (spec.version != record.version)
     result.notes.push_back(fmt::format("{}: asked as version {}, scored as version {}", record.task, record.version, spec.version));
   Sandbox* sandbox = nullptr;

@@ -7,6 +7,7 @@
 
 #include "qeval/engine/stop_strings.h"
 #include "qeval/os/temp_dir.h"
+#include "qeval/runner/agent_check.h"
 #include "qeval/runner/selfcheck_plan.h"
 #include "qeval/runner/summary.h"
 #include "qeval/scorer/scorer.h"
@@ -79,6 +80,8 @@ class Check {
     if (with_fingerprint) {
       QEVAL_CHECK(fingerprint());
     }
+    if (task_.spec().scoring.scorer == "agent")
+      return check_agent_task(task_, samples_, scorer_, [this](SelfcheckItem item) { add(std::move(item)); });
     if (is_choice(task_.spec())) {
       choice_checks();
       return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "qeval/scorer/agent_score.h"
 #include "qeval/scorer/filter_steps.h"
 
 namespace qeval {
@@ -59,6 +60,7 @@ std::optional<Aggregation> aggregation_from(const std::string& name) {
                                                               {"median", Aggregation::median},
                                                               {"perplexity", Aggregation::perplexity},
                                                               {"weighted_perplexity", Aggregation::weighted_perplexity},
+                                                              {"weighted_mean", Aggregation::weighted_mean},
                                                               {"bits_per_byte", Aggregation::bits_per_byte},
                                                               {"f1", Aggregation::f1},
                                                               {"matthews_corrcoef", Aggregation::matthews_corrcoef},
@@ -74,6 +76,7 @@ std::optional<Aggregation> aggregation_from(const std::string& name) {
 bool fits(MetricKind kind, Aggregation aggregation) {
   bool weighted =
       kind == MetricKind::word_perplexity || kind == MetricKind::byte_perplexity || kind == MetricKind::bits_per_byte;
+  bool counted = kind == MetricKind::agent;
   bool pairs = kind == MetricKind::f1 || kind == MetricKind::mcc;
   switch (aggregation) {
     case Aggregation::weighted_perplexity:
@@ -82,6 +85,8 @@ bool fits(MetricKind kind, Aggregation aggregation) {
     case Aggregation::f1:
     case Aggregation::matthews_corrcoef:
       return pairs;
+    case Aggregation::weighted_mean:
+      return counted;
     default:
       return true;
   }
@@ -141,6 +146,24 @@ Status add_pass_at_k(const MetricSpec& wanted, const TaskSpec& spec, int64_t nam
   return {};
 }
 
+Status add_agent_metric(const MetricSpec& wanted, const TaskSpec& spec, const Metric& base, std::vector<Metric>& out) {
+  if (wanted.name == "pass^k") {
+    for (int64_t k : pass_powers(spec.repeats)) {
+      out.push_back(base);
+      out.back().kind = MetricKind::agent;
+      out.back().k = k;
+      out.back().name = fmt::format("pass^{}", k);
+    }
+    return {};
+  }
+  out.push_back(base);
+  Metric& metric = out.back();
+  metric.kind = MetricKind::agent;
+  metric.higher_is_better = wanted.name == "success";
+  if (wanted.name == "invalid_call_rate" || wanted.name.ends_with("_per_solved")) metric.aggregation = Aggregation::weighted_mean;
+  return {};
+}
+
 std::string known_names(OutputType type, const std::string& scorer) {
   if (const auto* own = own_metrics(scorer)) {
     std::string list;
@@ -178,6 +201,8 @@ Status add_metric(const MetricSpec& wanted, const TaskSpec& spec, std::vector<Me
   } else if (name == "bypass") {
     metric.kind = MetricKind::bypass;
     metric.aggregation = Aggregation::bypass;
+  } else if (spec.scoring.scorer == "agent" && is_agent_metric(wanted.name)) {
+    return add_agent_metric(wanted, spec, metric, out);
   } else if (named == std::end(kKnown)) {
     return bad_input(fmt::format("{}: not supported for {}; known: {}", place, to_string(type), known_names(type, spec.scoring.scorer)));
   } else {
@@ -214,8 +239,8 @@ Result<std::vector<Metric>> compile_metrics(const TaskSpec& spec) {
   const ScoringSpec& scoring = spec.scoring;
   std::string file = spec.file.empty() ? spec.name : spec.file;
   const auto* own = own_metrics(scoring.scorer);
-  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) && !own)
-    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema", file, scoring.scorer));
+  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) && !own && scoring.scorer != "agent")
+    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema, agent", file, scoring.scorer));
   std::vector<MetricSpec> wanted = scoring.metrics;
   if (wanted.empty() && own)
     for (const std::string& name : *own) wanted.push_back({name, "mean", true, Json::object()});

@@ -31,6 +31,7 @@ enum class MetricKind {
   exact_match,
   pass_at_k,  // generate_until
   own,     // generate_until: made by the task's own scorer
+  agent,      // generate_until: of a conversation with tools
   bypass,
 };
 
@@ -40,6 +41,7 @@ enum class Aggregation {
   median,
   perplexity,
   weighted_perplexity,
+  weighted_mean,  // sum of the docs' sums over sum of their counts
   bits_per_byte,
   f1,
   matthews_corrcoef,

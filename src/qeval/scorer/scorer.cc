@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/scorer/agent_score.h"
 #include "qeval/scorer/answer.h"
 #include "qeval/scorer/filter.h"
 #include "qeval/scorer/function_calls.h"
@@ -252,6 +253,16 @@ class OwnScorer : public BaseScorer {
   Reader reader_;
 };
 
+class AgentScorer : public BaseScorer {
+ public:
+  using BaseScorer::BaseScorer;
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, score_agent(metrics_, sample, responses));
+  }
+};
+
 Status check_one_pipeline_of_choices(const TaskSpec& spec) {
   for (const FilterPipeline& pipeline : spec.scoring.filters)
     for (const FilterStep& step : pipeline.steps)
@@ -301,6 +312,7 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
     QEVAL_TRY(JsonAnswers answers, JsonAnswers::compile(spec));
     return std::make_unique<OwnScorer<JsonAnswers>>(spec, std::move(metrics), std::move(answers));
   }
+  if (spec.scoring.scorer == "agent") return std::make_unique<AgentScorer>(spec, std::move(metrics));
   std::vector<FilterPipeline> pipelines = spec.scoring.filters;
   if (pipelines.empty()) pipelines.emplace_back();
   std::vector<FilterChain> chains;

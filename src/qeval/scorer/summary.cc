@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "qeval/scorer/metric.h"
 #include "qeval/scorer/scorer.h"
@@ -19,6 +21,8 @@ struct Column {
   std::vector<double> values;
   std::vector<std::pair<double, double>> weighted;  // nats, units
   std::vector<std::pair<int64_t, int64_t>> pairs;   // gold, prediction
+  std::vector<std::string> clusters;                // aligned with values, or empty: all independent
+  std::vector<std::string> weighted_clusters;       // aligned with weighted, or empty
   int64_t n_infrastructure = 0;
 };
 
@@ -37,12 +41,38 @@ void add_score(const Score& score, const Metric& metric, Column& column) {
   for (const auto& [name, value] : score.metrics) {
     if (name != metric.name) continue;
     column.values.push_back(value);
-    if (const Json* w = detail(score, "weighted", name))
+    std::string cluster = json_string(score.details, "cluster");
+    if (!cluster.empty()) column.clusters.push_back(cluster);
+    if (const Json* w = detail(score, "weighted", name)) {
       column.weighted.emplace_back((*w)[0].get<double>(), (*w)[1].get<double>());
+      if (!cluster.empty()) column.weighted_clusters.push_back(cluster);
+    }
     if (const Json* p = detail(score, "pairs", name))
       column.pairs.emplace_back((*p)[0].get<int64_t>(), (*p)[1].get<int64_t>());
     return;
   }
+}
+
+// Sorts items together with their clusters; without a cluster for each of them, there are none.
+template <typename T>
+void sort_with(std::vector<T>& items, std::vector<std::string>& clusters) {
+  if (clusters.size() != items.size()) {
+    clusters.clear();
+    std::sort(items.begin(), items.end());
+    return;
+  }
+  std::vector<std::pair<std::string, T>> both;
+  for (size_t i = 0; i < items.size(); ++i) both.emplace_back(clusters[i], items[i]);
+  std::sort(both.begin(), both.end());
+  for (size_t i = 0; i < items.size(); ++i) std::tie(clusters[i], items[i]) = both[i];
+}
+
+// Numbers for names, in order of first appearance.
+std::vector<int64_t> cluster_numbers(const std::vector<std::string>& names) {
+  std::map<std::string, int64_t> known;
+  std::vector<int64_t> out;
+  for (const std::string& name : names) out.push_back(known.emplace(name, static_cast<int64_t>(known.size())).first->second);
+  return out;
 }
 
 Column column_of(const std::string& filter, const Metric& metric, const std::vector<std::vector<Score>>& scores) {
@@ -51,8 +81,8 @@ Column column_of(const std::string& filter, const Metric& metric, const std::vec
     for (const Score& score : sample)
       if (score.filter == filter) add_score(score, metric, column);
   // An order that does not depend on which response came first, so that resampling does not either.
-  std::sort(column.values.begin(), column.values.end());
-  std::sort(column.weighted.begin(), column.weighted.end());
+  sort_with(column.values, column.clusters);
+  sort_with(column.weighted, column.weighted_clusters);
   std::sort(column.pairs.begin(), column.pairs.end());
   return column;
 }
@@ -60,7 +90,7 @@ Column column_of(const std::string& filter, const Metric& metric, const std::vec
 double weighted_mean(const std::vector<std::pair<double, double>>& items) {
   double nats = 0, units = 0;
   for (const auto& [ll, n] : items) nats += ll, units += n;
-  return nats / units;
+  return units == 0 ? kNaN : nats / units;
 }
 
 double plain_mean(const std::vector<double>& values) {
@@ -84,6 +114,8 @@ double aggregate(Aggregation how, const Column& column, const std::vector<size_t
       return upper_median(picked(column.values, indices));
     case Aggregation::perplexity:
       return std::exp(-plain_mean(picked(column.values, indices)));
+    case Aggregation::weighted_mean:
+      return weighted_mean(picked(column.weighted, indices));
     case Aggregation::weighted_perplexity:
       return std::exp(-weighted_mean(picked(column.weighted, indices)));
     case Aggregation::bits_per_byte:
@@ -98,13 +130,32 @@ double aggregate(Aggregation how, const Column& column, const std::vector<size_t
 }
 
 size_t n_items(Aggregation how, const Column& column) {
-  if (how == Aggregation::weighted_perplexity || how == Aggregation::bits_per_byte) return column.weighted.size();
+  if (how == Aggregation::weighted_perplexity || how == Aggregation::bits_per_byte ||
+      how == Aggregation::weighted_mean)
+    return column.weighted.size();
   if (how == Aggregation::f1 || how == Aggregation::matthews_corrcoef) return column.pairs.size();
   return column.values.size();
 }
 
 bool all_of_values(const Column& column, bool (*test)(double)) {
   return std::all_of(column.values.begin(), column.values.end(), test);
+}
+
+// Standard error and interval where items of one cluster are alike. The sandwich estimate is scaled by g/(g−1) for few
+// clusters. Proportions: Wilson with the effective sample size n/deff, where deff = clustered variance / p(1−p)/n and at
+// least 1; with p at 0 or 1, where no variance shows, each cluster counts once.
+Interval clustered_interval(const Column& column, bool unit, MetricSummary& out) {
+  std::vector<int64_t> clusters = cluster_numbers(column.clusters);
+  double n = static_cast<double>(clusters.size()), g = static_cast<double>(std::set<int64_t>(clusters.begin(), clusters.end()).size());
+  if (g < 2) return {unit ? 0 : kNaN, unit ? 1 : kNaN};
+  out.stderr_value = clustered_standard_error(column.values, clusters) * std::sqrt(g / (g - 1));
+  if (!out.is_proportion) {
+    Interval interval = normal_interval(out.value, out.stderr_value);
+    return unit ? Interval{std::max(0.0, interval.low), std::min(1.0, interval.high)} : interval;
+  }
+  double variance = out.value * (1 - out.value) / n;
+  double effective = variance > 0 ? n / std::max(1.0, out.stderr_value * out.stderr_value / variance) : g;
+  return wilson_interval_of_share(out.value, std::max(1.0, effective));
 }
 
 void summarise_mean(const Column& column, MetricSummary& out) {
@@ -118,6 +169,7 @@ void summarise_mean(const Column& column, MetricSummary& out) {
     interval = wilson_interval(static_cast<int64_t>(std::lround(out.value * n)), out.n);
   else if (unit)
     interval = {std::max(0.0, interval.low), std::min(1.0, interval.high)};
+  if (!column.clusters.empty()) interval = clustered_interval(column, unit, out);
   out.low = interval.low;
   out.high = interval.high;
   if (!unit) return;
@@ -134,8 +186,9 @@ void summarise_other(Aggregation how, const Column& column, MetricSummary& out) 
   if (n > 0) out.value = aggregate(how, column, all);
   if (out.n_infrastructure == 0) out.bound_low = out.bound_high = out.value;
   if (n < 2) return;
-  BootstrapResult result =
-      bootstrap(n, [&](const std::vector<size_t>& indices) { return aggregate(how, column, indices); });
+  auto statistic = [&](const std::vector<size_t>& indices) { return aggregate(how, column, indices); };
+  bool clustered = how == Aggregation::weighted_mean && column.weighted_clusters.size() == n;
+  BootstrapResult result = clustered ? cluster_bootstrap(cluster_numbers(column.weighted_clusters), statistic) : bootstrap(n, statistic);
   out.stderr_value = result.standard_error;
   out.low = result.interval.low;
   out.high = result.interval.high;

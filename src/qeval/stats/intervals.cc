@@ -51,11 +51,16 @@ double normal_quantile(double p) {
 
 Interval wilson_interval(int64_t successes, int64_t n, double z) {
   if (n <= 0 || successes < 0 || successes > n) return {kNaN, kNaN};
-  double count = static_cast<double>(n), p = static_cast<double>(successes) / count, z2 = z * z;
-  double centre = (p + z2 / (2 * count)) / (1 + z2 / count);
-  double half = z / (1 + z2 / count) * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count));
+  return wilson_interval_of_share(static_cast<double>(successes) / static_cast<double>(n), static_cast<double>(n), z);
+}
+
+Interval wilson_interval_of_share(double p, double n, double z) {
+  if (!(n > 0 && p >= 0 && p <= 1)) return {kNaN, kNaN};
+  double z2 = z * z;
+  double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  double half = z / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
   // The ends are exact at the edges, where rounding would leave 1e-17.
-  return {successes == 0 ? 0 : std::max(0.0, centre - half), successes == n ? 1 : std::min(1.0, centre + half)};
+  return {p == 0 ? 0 : std::max(0.0, centre - half), p == 1 ? 1 : std::min(1.0, centre + half)};
 }
 
 double incomplete_beta(double a, double b, double x) {

@@ -20,6 +20,9 @@ double normal_quantile(double p);
 // Source: Wilson (1927), JASA 22:209, without continuity correction.
 Interval wilson_interval(int64_t successes, int64_t n, double z = kZ95);
 
+// The same for a share and a sample size that need not be whole (an effective one). NaN outside of [0, 1] or for n <= 0.
+Interval wilson_interval_of_share(double share, double n, double z = kZ95);
+
 // Exact interval for a proportion from the binomial tails; never covers less than `confidence`.
 // Source: Clopper and Pearson (1934), Biometrika 26:404: quantiles of the beta distribution.
 Interval clopper_pearson_interval(int64_t successes, int64_t n, double confidence = 0.95);

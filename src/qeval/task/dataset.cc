@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "qeval/agent/tasks.h"
 #include "qeval/synth/synth.h"
 #include "qeval/task/rows.h"
 #include "qeval/text/yaml.h"
@@ -233,10 +234,25 @@ Result<Split> synthetic_split(const DatasetSpec& dataset, const std::string& spl
   return out;
 }
 
+// dataset_path: agents, dataset_name: the world, dataset_kwargs: {n, seed}.
+Result<Split> agents_split(const DatasetSpec& dataset, const std::string& split) {
+  if (split != "test") return bad_input(fmt::format("agent tasks have the split test only, not '{}'", split));
+  int64_t seed = json_int(dataset.kwargs, "seed", 1234);
+  if (seed < 0) return bad_input("dataset_kwargs: seed: must not be negative");
+  Split out;
+  QEVAL_TRY(out.rows, agent::generate_tasks(dataset.name, json_int(dataset.kwargs, "n", 26), static_cast<uint64_t>(seed)));
+  std::string text;
+  for (const Json& row : out.rows) text += dump_json(row) + "\n";
+  out.sha256 = sha256_hex(text);
+  out.source = fmt::format("agent tasks of {}, version {}, seed {}", dataset.name, agent::kTasksVersion, seed);
+  return out;
+}
+
 }  // namespace
 
 Result<Split> load_split(const DatasetSpec& dataset, const std::string& split, const TaskSources& sources, const HttpGet& get) {
   if (dataset.path == "synthetic") return synthetic_split(dataset, split);
+  if (dataset.path == "agents") return agents_split(dataset, split);
   if (names_data_files(dataset)) return load_data_files(dataset, split, sources, get);
   QEVAL_TRY(Json entry, catalogue_entry(dataset));
   std::vector<std::string> tried;

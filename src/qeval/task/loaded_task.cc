@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/agent/conversation.h"
 #include "qeval/task/doc_hash.h"
 #include "qeval/task/fewshot.h"
 #include "qeval/task/hooks.h"
@@ -43,12 +44,20 @@ class LoadedTask final : public Task {
   std::string data_note() const override { return note_; }
   Json identity() const override { return identity_; }
   Result<Sample> build(size_t i, const ChatRenderer& render) const override;
+  int max_turns() const override { return n_turns_; }
+  Result<std::vector<Request>> follow_up(const Sample& sample, const std::vector<Response>& responses) const override {
+    if (config_.workflow) return agent::follow_up(sample, responses);
+    return std::vector<Request>();
+  }
   Result<std::vector<RawArguments>> arguments(size_t i, const ChatRenderer& render) const;
 
   Status load(const TaskSources& sources, const HttpGet& get);
 
  private:
   Status apply_overrides();
+  Status apply_agent_overrides();
+  void count_turns();
+  Status add_agent_requests(const ChatRenderer& render, Sample& sample) const;
   Result<Docs> read_split(const std::string& split, const std::string& hook, const TaskSources& sources, const HttpGet& get);
   Result<Docs> fewshot_pool(const TaskSources& sources, const HttpGet& get);
   Status choose_docs();
@@ -77,6 +86,7 @@ class LoadedTask final : public Task {
   std::vector<int64_t> ids_;
   FewshotDraws draws_;
   bool multiple_inputs_ = false, multiple_targets_ = false, mutual_info_ = false;
+  int n_turns_ = 1;
   std::string note_;
   Json data_hashes_ = Json::object();
   Json identity_;
@@ -84,6 +94,7 @@ class LoadedTask final : public Task {
 
 Status LoadedTask::apply_overrides() {
   TaskSpec& spec = config_.spec;
+  if (spec.always_chat) overrides_.apply_chat_template = true;
   if (overrides_.num_fewshot) {
     if (*overrides_.num_fewshot < 0) return fail(ErrorKind::usage, "num_fewshot must not be negative");
     spec.num_fewshot = *overrides_.num_fewshot;
@@ -109,6 +120,7 @@ Status LoadedTask::apply_overrides() {
     mutual_info_ = true;
     spec.scoring.metrics.push_back({"acc_mutual_info", "mean", true, Json::object()});
   }
+  if (config_.workflow) QEVAL_CHECK(apply_agent_overrides());
   if (overrides_.tool_mode && !spec.tool_mode.empty()) {
     spec.tool_mode = to_string(*overrides_.tool_mode);
     if (spec.config["metadata"].is_object()) spec.config["metadata"]["tool_mode"] = spec.tool_mode;
@@ -130,6 +142,20 @@ Status LoadedTask::settle_thinking() {
   generation_.max_new_tokens += spec.thinking_budget;
   // A stop string inside the reasoning must not end it: the scorer cuts after the reasoning is dropped.
   generation_.until.clear();
+  return {};
+}
+
+Status LoadedTask::apply_agent_overrides() {
+  Json workflow = agent::to_json(*config_.workflow);
+  if (overrides_.tool_mode) workflow["protocol"] = to_string(*overrides_.tool_mode);
+  if (overrides_.agent_settings.is_object()) workflow.update(overrides_.agent_settings);
+  if (!overrides_.system_instruction.empty()) workflow["instruction"] = overrides_.system_instruction;
+  QEVAL_TRY(config_.workflow, agent::workflow_from_json(workflow));
+  const Json& given = overrides_.gen_kwargs;
+  bool said = given.is_object() && (given.contains("temperature") || given.contains("do_sample"));
+  if (!overrides_.agent_temperature || said) return {};
+  generation_.sampling.temperature = *overrides_.agent_temperature;
+  config_.spec.config["generation_kwargs"]["temperature"] = *overrides_.agent_temperature;
   return {};
 }
 
@@ -234,6 +260,7 @@ Status LoadedTask::study_first_doc() {
   if (!target) return fail(located(0, target.error()));
   multiple_inputs_ = prompt_.has_choices() && text->is_number_integer();
   multiple_targets_ = target->is_array();
+  if (config_.workflow) count_turns();
   if (type() != OutputType::multiple_choice && text->is_number_integer() && prompt_.has_choices())
     return fail(config_.merged->wrong("doc_to_text", "an index of doc_to_choice is for multiple_choice only"));
   return {};
@@ -274,6 +301,7 @@ void LoadedTask::settle_identity() {
     identity_["tool_mode"] = spec.tool_mode;
     identity_["offer_tools_version"] = kOfferToolsVersion;
   }
+  if (config_.workflow) identity_["agent"] = agent::to_json(*config_.workflow);
   Json selection = {{"n", ids_.size()}};
   if (!overrides_.doc_ids.empty()) selection["doc_ids"] = ids_;
   else if (overrides_.sample_seed) selection["sample_seed"] = *overrides_.sample_seed;
@@ -421,6 +449,19 @@ void LoadedTask::add_generations(const Prompt& prompt, const std::string& json_s
   }
 }
 
+// As many turns as the longest document may take.
+void LoadedTask::count_turns() {
+  for (const Json& doc : *docs_)
+    n_turns_ = std::max(n_turns_, config_.workflow->max_steps > 0 ? config_.workflow->max_steps : static_cast<int>(json_int(doc, "max_steps")));
+}
+
+Status LoadedTask::add_agent_requests(const ChatRenderer& render, Sample& sample) const {
+  QEVAL_CHECK(agent::prepare_document(sample.doc, *config_.workflow, render));
+  add_generations(Prompt(ChatPrompt{}), "", sample);
+  for (Request& request : sample.requests) request = agent::opening_request(sample.doc, request, overrides_.enable_thinking);
+  return {};
+}
+
 Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
   if (i >= ids_.size()) return fail(ErrorKind::internal, fmt::format("{}: sample {} of {}", config_.spec.name, i, ids_.size()));
   int64_t doc_id = ids_[i];
@@ -428,6 +469,10 @@ Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
   if (!built) return fail(located(doc_id, built.error()));
   Sample sample = std::move(built->sample);
   sample.doc_hash = doc_hash(sample.doc);
+  if (config_.workflow) {
+    if (auto added = add_agent_requests(render, sample); !added) return fail(located(doc_id, added.error()));
+    return sample;
+  }
   auto likelihood = [](Prompt context, std::string continuation) {
     Request request;
     request.kind = RequestKind::loglikelihood;

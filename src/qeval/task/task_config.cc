@@ -40,6 +40,7 @@ constexpr const char* kDatasetKeys[] = {"data_files", "data_dir", "field", "deli
                                         "revision", "trust_remote_code", "verification_mode", "streaming"};
 constexpr const char* kChatKeys[] = {"messages", "tools", "docs", "json_schema"};
 constexpr const char* kSyntheticKeys[] = {"level", "n", "seed"};
+constexpr const char* kAgentsKeys[] = {"n", "seed"};
 
 // Reads one mapping's values with their types; errors name the top-level key that they stand under.
 class Reader {
@@ -361,7 +362,9 @@ Status read_dataset(const Reader& top, const MergedConfig& merged, TaskConfig& t
   QEVAL_TRY(task.dataset_name, top.text("dataset_name", ""));
   task.dataset_kwargs = top.has("dataset_kwargs") ? top.at("dataset_kwargs") : Json::object();
   if (!task.dataset_kwargs.is_object()) return fail(top.wrong("dataset_kwargs", "a mapping was expected"));
-  if (task.dataset_path == "synthetic") {
+  if (task.dataset_path == "agents") {
+    QEVAL_CHECK(check_sub_keys(merged, "dataset_kwargs", task.dataset_kwargs, kAgentsKeys));
+  } else if (task.dataset_path == "synthetic") {
     QEVAL_CHECK(check_sub_keys(merged, "dataset_kwargs", task.dataset_kwargs, kSyntheticKeys));
     for (const auto& [key, value] : task.dataset_kwargs.items())
       if (!value.is_number_integer()) return fail(top.wrong("dataset_kwargs", fmt::format("{}: a whole number was expected", key)));
@@ -392,6 +395,17 @@ Status read_prompt(const Reader& top, TaskConfig& task) {
   return {};
 }
 
+Status read_agent(const MergedConfig& merged, TaskConfig& task) {
+  const Json& config = merged.config;
+  if (!config.contains("metadata") || !config["metadata"].is_object() || !config["metadata"].contains("agent")) return {};
+  auto workflow = agent::workflow_from_json(config["metadata"]["agent"]);
+  if (!workflow) return fail(merged.wrong("metadata", workflow.error().message));
+  if (task.spec.scoring.output_type != OutputType::generate_until) return fail(merged.wrong("output_type", "an agent's task needs generate_until"));
+  task.workflow = std::move(*workflow);
+  task.spec.scoring.scorer = "agent";
+  return {};
+}
+
 }  // namespace
 
 Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source) {
@@ -410,6 +424,8 @@ Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source)
   QEVAL_CHECK(read_fewshot(top, merged, task));
   QEVAL_CHECK(read_scoring(top, merged, task.spec.scoring));
   QEVAL_CHECK(read_metadata(top, merged, task));
+  QEVAL_CHECK(read_agent(merged, task));
+  task.spec.always_chat = task.workflow.has_value();
   QEVAL_TRY(int64_t n_fewshot, top.integer("num_fewshot", 0, 0, 1000));
   QEVAL_TRY(int64_t repeats, top.integer("repeats", 1, 1, 100000));
   QEVAL_CHECK(top.boolean("unsafe_code", false));

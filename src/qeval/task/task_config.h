@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "qeval/agent/episode.h"
 #include "qeval/core/request.h"
 #include "qeval/core/task_spec.h"
 #include "qeval/task/config.h"
@@ -45,6 +46,7 @@ struct TaskConfig {
   std::string target_delimiter = " ", fewshot_delimiter = "\n\n";
   FewshotConfig fewshot;
   DocChatFields chat;                       // asks() = the docs are whole conversations
+  std::optional<agent::Workflow> workflow;  // metadata: agent: documents are an agent's tasks (agent/tasks.h)
   Json generation_kwargs;                   // object, as written
 
   // The split that is evaluated: test, else validation.

@@ -22,7 +22,7 @@ inline ModelTurn call(const std::string& tool, const Json& arguments) {
 inline EpisodeLog play(const Json& doc, BaselineKind kind, const Workflow& workflow = {}) {
   Episode episode(doc, workflow);
   Baseline agent(kind, doc);
-  while (!episode.finished()) episode.take(read_turn(agent.answer(episode), episode.tools(), Protocol::native, false));
+  while (!episode.finished()) episode.take(read_turn(agent.answer(episode.tools()), episode.tools(), Protocol::native, false));
   return episode.log();
 }
 

@@ -80,7 +80,7 @@ TEST(AgentTasks, SpoiledTrajectoriesFail) {
     if (without["gold"].size() != doc["gold"].size()) {
       Episode episode(doc, {});
       Baseline agent(BaselineKind::gold, without);
-      while (!episode.finished()) episode.take(read_turn(agent.answer(episode), episode.tools(), Protocol::native, false));
+      while (!episode.finished()) episode.take(read_turn(agent.answer(episode.tools()), episode.tools(), Protocol::native, false));
       // Where the tool never works, trying it leaves no trace: saying so is what counts.
       EXPECT_EQ(judge(doc, episode.log()).success, json_string(doc, "template") == "delete_never_works");
     }

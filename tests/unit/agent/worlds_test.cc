@@ -67,7 +67,7 @@ TEST(Worlds, ReadingToolsChangeNothing) {
       Episode episode(doc, {});
       Baseline random(BaselineKind::random, doc);
       for (int i = 0; i < 100; ++i) {
-        ModelTurn turn = read_turn(random.answer(episode), episode.tools(), Protocol::native, false);
+        ModelTurn turn = read_turn(random.answer(episode.tools()), episode.tools(), Protocol::native, false);
         for (const Call& one : turn.calls) {
           const Tool* tool = world.find(one.name);
           ASSERT_NE(tool, nullptr);
