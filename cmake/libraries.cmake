@@ -60,9 +60,10 @@ qeval_library(stats DEPS core util)
 qeval_library(scorer DEPS agent core text tools sandbox stats util)
 qeval_library(monitor DEPS core os util)
 qeval_library(store DEPS core util LIBS SQLiteCpp PkgConfig::SQLITE3 PkgConfig::ZSTD)
+qeval_library(load DEPS engine store stats net core util)
 qeval_library(runner DEPS agent task engine scorer sandbox store stats monitor core os text util)
 qeval_library(report DEPS store stats registry text core util)
-qeval_library(cli DEPS runner report registry store task engine engine_openai scorer sandbox stats monitor net os text tools core util LIBS CLI11::CLI11)
+qeval_library(cli DEPS runner report load registry store task engine engine_openai scorer sandbox stats monitor net os text tools core util LIBS CLI11::CLI11)
 
 # Shipped YAML is part of the binary, so that an installed qeval needs no data folder.
 file(GLOB_RECURSE shipped CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}

@@ -63,6 +63,7 @@ int run_cli(int argc, char** argv) {
   add_data_commands(app, command);
   add_store_commands(app, command);
   add_doctor_command(app, command);
+  add_bench_command(app, command);
   add_completion_command(app, command);
   add_examples(app,
                "  qeval run --model qwen2.5-0.5b-instruct --suite tracker --limit 100\n"

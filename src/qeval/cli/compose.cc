@@ -110,6 +110,7 @@ Result<EnginePlan> plan_openai(const EngineRequest& request, Preset preset) {
   options.preset = preset;
   options.weights_id = request.weights_id;
   options.adaptive = request.adaptive;
+  options.ignore_eos = request.ignore_eos;
   options.model_names = {request.model};
   EnginePlan plan;
   plan.spec = spec_of(request.model);

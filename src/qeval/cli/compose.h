@@ -49,6 +49,7 @@ struct EngineRequest {
   std::string weights_id;            // the user's own id for weights that cannot be verified
   std::string tokenizer;             // GGUF whose vocabulary a server's model has
   bool adaptive = true;              // engine openai: concurrency finds its level
+  bool ignore_eos = false;           // engine openai: answers of exactly their length, where the server can
 };
 
 // A model resolved and, if need be, downloaded; nothing loaded yet.
