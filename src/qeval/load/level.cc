@@ -242,7 +242,7 @@ Json percentiles(const LatencyHistogram& h) {
 
 }  // namespace
 
-std::string LevelPlan::label() const { return concurrency > 0 ? fmt::format("{} at once", concurrency) : fmt::format("{:g}/s", rate); }
+std::string LevelPlan::label() const { return concurrency > 0 ? fmt::format("{} at once", concurrency) : fmt::format("{:.4g}/s", rate); }
 
 Json to_json(const LevelResult& r) {
   Json out = {{"level", r.plan.label()}, {"loop", r.plan.concurrency > 0 ? "closed" : "open"}, {"concurrency", r.plan.concurrency},
