@@ -41,7 +41,7 @@ Json doc(const Json& request) {
   std::vector<Message> messages;
   for (const Json& message : made["messages"]) messages.push_back({json_string(message, "role"), json_string(message, "content"), nullptr});
   OfferedTools offered = offer_tools(std::move(messages), made["tools"], made["docs"], ToolMode::prompt);
-  return {{"tools", made["tools"]}, {"docs", made["docs"]}, {"prompt", offered.chat.messages[0].content}};
+  return {{"tools", made["tools"]}, {"docs", made["docs"]}, {"prompt", offered.chat.messages[0].content}, {"gold", made["gold"]}};
 }
 
 }  // namespace

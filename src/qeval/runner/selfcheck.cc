@@ -185,9 +185,14 @@ class Check {
   }
 
   Status gold() {
-    QEVAL_TRY(auto scores, score_text(plan_.gold, false));
-    expect_value("gold", scores, 1, plan_.gold_filters);
-    return {};
+    std::vector<Sample> all = samples_;
+    std::erase_if(samples_, [this](const Sample& s) {
+      return std::find(plan_.unanswerable.begin(), plan_.unanswerable.end(), json_string(s.doc, "id")) != plan_.unanswerable.end();
+    });
+    auto scores = score_text(plan_.gold, false);
+    if (scores) expect_value("gold", *scores, 1, plan_.gold_filters);
+    samples_ = std::move(all);
+    return scores ? Status() : fail(scores.error());
   }
 
   void empty() {

@@ -39,6 +39,7 @@ Result<SelfcheckPlans> load_selfcheck_plans() {
     plan.task = task;
     plan.gold = json_string(json, "gold");
     plan.prompts = json_string(json, "prompts");
+    if (json.contains("unanswerable")) plan.unanswerable = json["unanswerable"].get<std::vector<std::string>>();
     plan.empty_is_right = json_string(json, "empty") == "correct";
     if (json.contains("gold_filters")) plan.gold_filters = json["gold_filters"].get<std::vector<std::string>>();
     if (json.contains("variants")) {

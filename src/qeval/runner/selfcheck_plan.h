@@ -23,6 +23,7 @@ struct SelfcheckPlan {
   std::string gold;                      // template of a right answer; "" for log-likelihood tasks
   std::string prompts;                   // expected fingerprint of the fixture's prompts
   bool empty_is_right = false;           // an empty answer is what is due (irrelevance)
+  std::vector<std::string> unanswerable; // ids of docs that no answer can satisfy: faults of the data set, left out of gold
   std::vector<std::string> gold_filters; // filters that gold must satisfy; empty = all
   std::vector<SelfcheckVariant> variants;
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <optional>
 
 namespace qeval {
@@ -80,6 +82,22 @@ Json as_written(CallLanguage language, const Json& value, const Json& schema, co
   return language == CallLanguage::java ? java_source(made, type, item_type) : javascript_source(made, type, item_type);
 }
 
+bool lists(const Json& schema, const char* key, const std::string& name) {
+  if (!schema.contains(key)) return false;
+  const Json& list = schema[key];
+  return list.is_object() ? list.contains(name) : list.is_array() && std::find(list.begin(), list.end(), name) != list.end();
+}
+
+// "" stands for leaving the parameter out, but for a required one, where it is the text itself. What the function does
+// not know is left out where that is accepted.
+std::optional<Json> chosen(const Json& accepted, const Json& schema, const std::string& parameter) {
+  bool may_miss = accepted.is_array() && std::find(accepted.begin(), accepted.end(), "") != accepted.end();
+  if (may_miss && !lists(schema, "properties", parameter)) return std::nullopt;
+  auto given = first_given(accepted);
+  if (!given && may_miss && lists(schema, "required", parameter)) return Json("");
+  return given;
+}
+
 }  // namespace
 
 std::vector<Call> gold_calls(CallLanguage language, const Json& functions, const Json& accepted, bool underscored_names) {
@@ -92,8 +110,10 @@ std::vector<Call> gold_calls(CallLanguage language, const Json& functions, const
     if (!function && functions.size() == 1) function = &functions[0];
     const Json schema = function && function->contains("parameters") ? (*function)["parameters"] : Json::object();
     Json arguments = Json::object();
-    for (const auto& [parameter, values] : one.begin().value().items())
-      if (auto given = first_given(values)) arguments[parameter] = as_written(language, *given, schema, parameter);
+    for (const auto& [parameter, values] : one.begin().value().items()) {
+      auto given = chosen(values, schema, parameter);
+      if (given) arguments[parameter] = as_written(language, *given, schema, parameter);
+    }
     if (function) name = json_string(*function, "name");
     out.push_back({underscored_names ? underscored(name) : name, py_value_of(arguments)});
   }
