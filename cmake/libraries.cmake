@@ -60,16 +60,17 @@ qeval_library(stats DEPS core util)
 qeval_library(scorer DEPS agent core text tools sandbox stats util)
 qeval_library(monitor DEPS core os util)
 qeval_library(store DEPS core util LIBS SQLiteCpp PkgConfig::SQLITE3 PkgConfig::ZSTD)
+qeval_library(judge DEPS task scorer store stats core text util)
 qeval_library(load DEPS engine store stats net core util)
-qeval_library(runner DEPS agent task engine scorer sandbox store stats monitor core os text util)
+qeval_library(runner DEPS judge agent task engine scorer sandbox store stats monitor core os text util)
 qeval_library(report DEPS store stats registry text core util)
-qeval_library(cli DEPS runner report load registry store task engine engine_openai scorer sandbox stats monitor net os text tools core util LIBS CLI11::CLI11)
+qeval_library(cli DEPS judge runner report load registry store task engine engine_openai scorer sandbox stats monitor net os text tools core util LIBS CLI11::CLI11)
 
 # Shipped YAML is part of the binary, so that an installed qeval needs no data folder.
 file(GLOB_RECURSE shipped CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
   ${CMAKE_SOURCE_DIR}/tasks/* ${CMAKE_SOURCE_DIR}/presets/* ${CMAKE_SOURCE_DIR}/models/*
   ${CMAKE_SOURCE_DIR}/suites/* ${CMAKE_SOURCE_DIR}/reference/*)
-list(FILTER shipped INCLUDE REGEX "(\\.ya?ml|\\.jsonl?|\\.csv|\\.txt|\\.py)$|/_[^/]*$")
+list(FILTER shipped INCLUDE REGEX "(\\.ya?ml|\\.jsonl?|\\.csv|\\.txt|\\.py|\\.tab|\\.properties)$|/_[^/]*$|/langdetect/profiles/[^/]*$")
 set(embedded ${CMAKE_BINARY_DIR}/embedded_assets.cc)
 set(depends "")
 foreach(file ${shipped})
@@ -84,7 +85,7 @@ add_custom_command(OUTPUT ${embedded}
 add_library(qeval_assets STATIC ${embedded})
 target_link_libraries(qeval_assets PUBLIC qeval_util PRIVATE qeval_settings)
 # Whoever reads shipped files links them, after itself.
-foreach(user registry task runner)
+foreach(user registry task judge runner)
   target_link_libraries(qeval_${user} INTERFACE qeval_assets)
 endforeach()
 

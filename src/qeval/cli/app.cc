@@ -55,6 +55,7 @@ int run_cli(int argc, char** argv) {
   add_show_command(app, command);
   add_compare_command(app, command);
   add_rescore_command(app, command);
+  add_judge_command(app, command);
   add_tracker_command(app, command);
   add_selfcheck_command(app, command);
   add_models_commands(app, command);

@@ -32,6 +32,7 @@ void add_run_command(CLI::App& app, Command& command);
 void add_show_command(CLI::App& app, Command& command);
 void add_compare_command(CLI::App& app, Command& command);
 void add_rescore_command(CLI::App& app, Command& command);
+void add_judge_command(CLI::App& app, Command& command);
 void add_tracker_command(CLI::App& app, Command& command);
 void add_selfcheck_command(CLI::App& app, Command& command);
 void add_store_commands(CLI::App& app, Command& command);

@@ -36,6 +36,8 @@ const char* to_string(FailureClass c) {
     case FailureClass::needless_call: return "needless_call";
     case FailureClass::schema_violation: return "schema_violation";
     case FailureClass::wrong_function: return "wrong_function";
+    case FailureClass::not_judged: return "not_judged";
+    case FailureClass::no_rating: return "no_rating";
     case FailureClass::wrong_state: return "wrong_state";
     case FailureClass::forbidden_write: return "forbidden_write";
     case FailureClass::missing_answer: return "missing_answer";

@@ -39,13 +39,15 @@ enum class FailureClass {
   needless_call = 30,        // a call where none was due
   schema_violation = 31,     // valid JSON that its schema refuses
   wrong_function = 32,       // a function that exists, but another one was due
+  not_judged = 33,           // answered; a judge has not rated it yet
   wrong_state = 34,          // agents: the world is not as it should be at the end
   forbidden_write = 35,      // agents: something was changed that must not be
   missing_answer = 36,       // agents: the user was not told what had to be said
   step_limit = 37,           // agents: the budget of turns ran out
   invalid_calls = 38,        // agents: calls stayed invalid after the retries
+  no_rating = 39,            // the judge was asked, and its text holds no rating
 };
-inline constexpr int kLastFailureClass = 38;
+inline constexpr int kLastFailureClass = 39;
 
 const char* to_string(FailureClass c);
 std::optional<FailureClass> failure_class_from(std::string_view name);

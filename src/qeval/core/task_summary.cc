@@ -94,7 +94,7 @@ Json to_json(const TaskSummary& s) {
               {"classes", std::move(classes)}, {"flags", std::move(flags)}, {"selfcheck", s.selfcheck},
               {"sandbox_backend", s.sandbox_backend}, {"note", s.note}, {"n_docs", s.n_docs},
               {"n_infrastructure", s.n_infrastructure}, {"n_reused", s.n_reused},
-              {"n_prompt_tokens", s.n_prompt_tokens}, {"n_new_tokens", s.n_new_tokens}, {"wall_s", s.wall_s}};
+              {"n_prompt_tokens", s.n_prompt_tokens}, {"n_new_tokens", s.n_new_tokens}, {"wall_s", s.wall_s}, {"judge", s.judge}};
   if (s.published) out["published"] = to_json(*s.published);
   return out;
 }
@@ -136,6 +136,7 @@ TaskSummary task_summary_from_json(const Json& j) {
   s.n_prompt_tokens = json_int(j, "n_prompt_tokens");
   s.n_new_tokens = json_int(j, "n_new_tokens");
   s.wall_s = json_number(j, "wall_s");
+  if (j.is_object() && j.contains("judge")) s.judge = j["judge"];
   return s;
 }
 

@@ -70,6 +70,7 @@ struct TaskSummary {
   int64_t n_docs = 0, n_infrastructure = 0, n_reused = 0;
   int64_t n_prompt_tokens = 0, n_new_tokens = 0;
   double wall_s = 0;
+  Json judge;                                              // who rated, and how far to trust it; null = nobody
 
   const MetricSummary* primary() const;                    // null where the task has no metric yet
 };

@@ -15,10 +15,11 @@ namespace {
 bool is_amount(const MetricSummary& m) {
   return m.metric == "needless_writes" || m.metric == "steps" || m.metric.ends_with("_per_solved");
 }
+bool is_rating(const MetricSummary& m) { return m.metric.starts_with("rating"); }
 }  // namespace
 
 bool is_share(const MetricSummary& m) {
-  if (is_amount(m)) return false;
+  if (is_amount(m) || is_rating(m)) return false;
   if (m.is_proportion) return true;
   bool inside = m.value >= 0 && m.value <= 1 && (!std::isfinite(m.high) || m.high <= 1);
   return inside && m.metric.find("perplexity") == std::string::npos && m.metric.find("bits_per") == std::string::npos;
@@ -26,6 +27,7 @@ bool is_share(const MetricSummary& m) {
 
 std::string score_text(const MetricSummary& m) {
   if (!std::isfinite(m.value)) return "–";
+  if (is_rating(m)) return fmt::format("{:.2f} of 10", m.value);
   return is_share(m) ? percent(m.value) : fmt::format("{:.3f}", m.value);
 }
 
@@ -52,6 +54,13 @@ std::string status_text(const TaskSummary& t) {
   if (t.n_docs > 0 && t.n_infrastructure >= t.n_docs) return "❌ Failed";
   if (t.n_docs == 0 || !m || m->n == 0) return "⏳ Pending";
   return t.flags.empty() && t.n_infrastructure == 0 ? "✅ Tested" : "⚠️ Suspect";
+}
+
+std::string pending_text(const TaskSummary& t, int64_t run) {
+  const MetricSummary* m = t.primary();
+  auto classes = t.classes.find(t.primary_filter);
+  if ((m && m->n > 0) || t.n_docs == 0 || !t.primary_metric.starts_with("rating") || classes == t.classes.end()) return "";
+  return fmt::format("answers are stored and wait for a judge: qeval judge {} --judge MODEL", run);
 }
 
 std::string doubt_text(const TaskSummary& t) {
@@ -107,6 +116,10 @@ std::string class_text(FailureClass c) {
       return "engine failure (not the model's)";
     case FailureClass::sandbox_failure:
       return "sandbox failure (not the model's)";
+    case FailureClass::not_judged:
+      return "waiting for a judge";
+    case FailureClass::no_rating:
+      return "no rating in the judge's text";
     case FailureClass::degenerate:
       return "log-likelihoods that cannot rank";
     case FailureClass::no_call:

@@ -17,6 +17,8 @@ std::string bounds_text(const MetricSummary& m);
 // The tracker's words: "✅ Tested", "⏳ Pending" (nothing scored yet), "⚠️ Suspect" (flagged), "❌ Failed" (only
 // infrastructure failures).
 std::string status_text(const TaskSummary& t);
+// "" unless answers are stored that a judge has not rated; else how to have them rated.
+std::string pending_text(const TaskSummary& t, int64_t run);
 std::string number_or_unmeasured(const std::optional<double>& value, const char* unit, int digits = 2);
 std::string gigabytes_or_unmeasured(const std::optional<int64_t>& bytes);  // 10^9 bytes
 // Why the score is not to be believed as it stands, in one line: "suspect: " and its likely cause, or what was not

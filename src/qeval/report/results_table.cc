@@ -39,7 +39,7 @@ void add_rows(const TaskSummary& t, Table& table) {
   if (first) table.rows.push_back({t.task, t.version, t.protocol, "", "", "0", "–", "", "", verdict(t)});
 }
 
-std::string remarks(const TaskSummary& t, bool colours) {
+std::string remarks(const TaskSummary& t, int64_t run, bool colours) {
   std::string out, name = printable(t.task);
   if (const MetricSummary* m = t.primary(); m && m->n_infrastructure > 0)
     out += fmt::format("  {} {}: {}\n", paint("!", kRed, colours), name, bounds_text(*m));
@@ -54,6 +54,7 @@ std::string remarks(const TaskSummary& t, bool colours) {
                        percent(t.published->published.value), printable(t.published->published.source),
                        t.published->in_line ? "in line" : "out of line");
   if (!t.note.empty()) out += fmt::format("  - {}: {}\n", name, printable(t.note));
+  if (std::string pending = pending_text(t, run); !pending.empty()) out += fmt::format("  {} {}: {}\n", paint("!", kYellow, colours), name, pending);
   return out;
 }
 
@@ -125,7 +126,7 @@ std::string results_table(const RunView& view, const ResultsTableOptions& option
     table.rows.push_back({p.row.empty() ? p.task : p.row, "", p.reason, "", "", "", "", "", "", "pending"});
   std::string out = title(view, options.colours) + table.terminal(options.unicode);
   std::vector<const TaskSummary*> shown = leading_scores(view);
-  for (const TaskSummary* t : shown) out += remarks(*t, options.colours);
+  for (const TaskSummary* t : shown) out += remarks(*t, view.run.id, options.colours);
   out += doubts_within_groups(view, options.colours);
   for (const TaskSummary* t : shown) out += classes_line(*t);
   return out + performance_line(view.performance);

@@ -54,6 +54,8 @@ struct RunView {
 RunView view_of(const RunRecord& run, const std::vector<TaskSummary>& tasks);
 // As above, with facts from the records; records without a summary are left out.
 RunView view_of(const RunRecord& run, const std::vector<TaskRecord>& records);
+inline constexpr const char* kJudgeSuite = "judge";  // suite of the runs in which a model judged others' answers
+
 // Oldest first. A run without any summary is left out unless it failed.
 Result<std::vector<RunView>> load_views(const Store& store);
 // One run with its items. Error: there is none.

@@ -114,6 +114,8 @@ Status update_tracker_file(const std::string& path, const TrackerInput& input) {
 Result<TrackerInput> tracker_input(const Store& store) {
   TrackerInput input;
   QEVAL_TRY(input.runs, load_views(store));
+  // What a judge said about others is no result of its own.
+  std::erase_if(input.runs, [](const RunView& view) { return view.run.suite == kJudgeSuite; });
   QEVAL_CHECK(load_items(store, input.runs));
   QEVAL_TRY(auto imported, store.text("tracker_import"));
   if (imported) {

@@ -27,6 +27,7 @@ std::string notes_of(const SubjectRow& row, const RunView* newest) {
   if (!t.selfcheck.empty()) out += "; " + t.selfcheck;
   if (!t.sandbox_backend.empty()) out += "; sandbox: " + t.sandbox_backend;
   if (!t.note.empty()) out += "; " + t.note;
+  if (std::string pending = pending_text(t, row.view->run.id); !pending.empty()) out += "; " + pending;
   if (newest && row.view != newest) out += fmt::format("; from run {}", row.view->run.id);
   return out;
 }

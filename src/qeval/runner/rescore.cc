@@ -23,8 +23,17 @@ void note_changes(const std::string& task, int64_t doc_id, const std::vector<Sco
 
 Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord& run, TaskRecord record,
                     const RescoreOptions& options, RescoreResult& result) {
+  if (run.suite == "judge") {
+    result.notes.push_back(record.task + ": a judge's own answers are read again by `qeval judge`");
+    return {};
+  }
   QEVAL_TRY(TaskSpec spec, registry.describe(record.task));
   spec.repeats = static_cast<int>(json_int(record.config, "repeats", spec.repeats));  // as asked
+  if (TaskSummary rated = task_summary_from_json(record.summary); spec.scoring.scorer == "judge" && rated.judge.is_object()) {
+    result.notes.push_back(fmt::format("{}: keeps the ratings of judge run {}; `qeval judge {}` rates again", record.task,
+                                       json_int(rated.judge, "run"), run.id));
+    return {};
+  }
   if (spec.version != record.version)
     result.notes.push_back(fmt::format("{}: asked as version {}, scored as version {}", record.task, record.version, spec.version));
   Sandbox* sandbox = nullptr;

@@ -194,7 +194,9 @@ Status SampleFlow::ask(const SamplePtr& open, size_t from) {
     }
     by_key_[keys[k]] = request.id;
     in_flight_[request.id] = {keys[k], {{open, i}}, open->sample.requests[i]};
-    backlog_.push_back(std::move(request));
+    // A conversation that goes on comes before a new one: its prefix is still resident.
+    if (open->turn > 0) backlog_.push_front(std::move(request));
+    else backlog_.push_back(std::move(request));
   }
   return {};
 }

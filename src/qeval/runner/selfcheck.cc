@@ -8,6 +8,7 @@
 #include "qeval/engine/stop_strings.h"
 #include "qeval/os/temp_dir.h"
 #include "qeval/runner/agent_check.h"
+#include "qeval/runner/selfcheck_judged.h"
 #include "qeval/runner/selfcheck_plan.h"
 #include "qeval/runner/summary.h"
 #include "qeval/scorer/scorer.h"
@@ -87,7 +88,12 @@ class Check {
       return {};
     }
     if (task_.spec().scoring.output_type != OutputType::generate_until) return {};
-    QEVAL_CHECK(gold());
+    if (task_.spec().scoring.scorer == "judge") {
+      QEVAL_TRY(auto found, check_judged_task(task_, scorer_, samples_));
+      for (SelfcheckItem& item : found) add(std::move(item));
+      return {};
+    }
+    if (with_fingerprint || !plan_.gold_in_fixtures_only) QEVAL_CHECK(gold());
     empty();
     if (with_fingerprint) {
       QEVAL_CHECK(variants());

@@ -14,7 +14,8 @@ namespace qeval {
 struct SelfcheckItem {
   std::string task;
   std::string data;       // "fixture" or the data note of the real data
-  std::string check;      // gold, empty, gold-highest, gold-lowest, constant, shuffled, prompts, variant:NAME
+  std::string check;      // gold, empty, gold-highest, gold-lowest, constant, shuffled, prompts, variant:NAME; of
+                          // judged tasks: turns, judge-asked, gold, judge-empty, empty
   bool passed = false;
   std::string expected, found;
   std::vector<int64_t> doc_ids;  // the first docs that went wrong

@@ -41,6 +41,7 @@ Result<SelfcheckPlans> load_selfcheck_plans() {
     plan.prompts = json_string(json, "prompts");
     if (json.contains("unanswerable")) plan.unanswerable = json["unanswerable"].get<std::vector<std::string>>();
     plan.empty_is_right = json_string(json, "empty") == "correct";
+    plan.gold_in_fixtures_only = json_bool(json, "gold_in_fixtures_only");
     if (json.contains("gold_filters")) plan.gold_filters = json["gold_filters"].get<std::vector<std::string>>();
     if (json.contains("variants")) {
       for (const Json& v : json["variants"]) {

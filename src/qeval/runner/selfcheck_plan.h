@@ -24,6 +24,7 @@ struct SelfcheckPlan {
   std::string prompts;                   // expected fingerprint of the fixture's prompts
   bool empty_is_right = false;           // an empty answer is what is due (irrelevance)
   std::vector<std::string> unanswerable; // ids of docs that no answer can satisfy: faults of the data set, left out of gold
+  bool gold_in_fixtures_only = false;    // the original's documents hold no right answer
   std::vector<std::string> gold_filters; // filters that gold must satisfy; empty = all
   std::vector<SelfcheckVariant> variants;
 };

@@ -76,7 +76,7 @@ std::optional<Aggregation> aggregation_from(const std::string& name) {
 bool fits(MetricKind kind, Aggregation aggregation) {
   bool weighted =
       kind == MetricKind::word_perplexity || kind == MetricKind::byte_perplexity || kind == MetricKind::bits_per_byte;
-  bool counted = kind == MetricKind::agent;
+  bool counted = kind == MetricKind::agent || kind == MetricKind::rating || kind == MetricKind::followed;
   bool pairs = kind == MetricKind::f1 || kind == MetricKind::mcc;
   switch (aggregation) {
     case Aggregation::weighted_perplexity:
@@ -87,10 +87,18 @@ bool fits(MetricKind kind, Aggregation aggregation) {
       return pairs;
     case Aggregation::weighted_mean:
       return counted;
+    case Aggregation::mean:
+      return kind != MetricKind::rating;
     default:
-      return true;
+      return kind != MetricKind::rating && kind != MetricKind::followed;
   }
 }
+
+bool is_followed(const std::string& name) {
+  return name == "prompt_level_strict_acc" || name == "prompt_level_loose_acc" || name == "inst_level_strict_acc" ||
+         name == "inst_level_loose_acc";
+}
+bool is_rating(const std::string& name) { return name == "rating" || name.starts_with("rating_"); }
 
 std::string without_module(const std::string& name) {
   size_t dot = name.rfind('.');
@@ -203,6 +211,13 @@ Status add_metric(const MetricSpec& wanted, const TaskSpec& spec, std::vector<Me
     metric.aggregation = Aggregation::bypass;
   } else if (spec.scoring.scorer == "agent" && is_agent_metric(wanted.name)) {
     return add_agent_metric(wanted, spec, metric, out);
+  } else if (spec.scoring.scorer == "judge" && is_rating(name)) {
+    metric.kind = MetricKind::rating;
+    if (!aggregation) metric.aggregation = Aggregation::weighted_mean;
+  } else if (spec.scoring.scorer == "judgement" && (name == "readable" || name == "given")) {
+    metric.kind = MetricKind::judgement;
+  } else if (spec.scoring.scorer == "ifeval" && is_followed(name)) {
+    metric.kind = MetricKind::followed;
   } else if (named == std::end(kKnown)) {
     return bad_input(fmt::format("{}: not supported for {}; known: {}", place, to_string(type), known_names(type, spec.scoring.scorer)));
   } else {
@@ -239,8 +254,10 @@ Result<std::vector<Metric>> compile_metrics(const TaskSpec& spec) {
   const ScoringSpec& scoring = spec.scoring;
   std::string file = spec.file.empty() ? spec.name : spec.file;
   const auto* own = own_metrics(scoring.scorer);
-  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) && !own && scoring.scorer != "agent")
-    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema, agent", file, scoring.scorer));
+  if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) &&
+      scoring.scorer != "judge" && scoring.scorer != "judgement" && scoring.scorer != "ifeval" &&
+      scoring.scorer != "agent" && !own)
+    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema, agent, judge, ifeval", file, scoring.scorer));
   std::vector<MetricSpec> wanted = scoring.metrics;
   if (wanted.empty() && own)
     for (const std::string& name : *own) wanted.push_back({name, "mean", true, Json::object()});

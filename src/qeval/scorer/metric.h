@@ -32,6 +32,9 @@ enum class MetricKind {
   pass_at_k,  // generate_until
   own,     // generate_until: made by the task's own scorer
   agent,      // generate_until: of a conversation with tools
+  rating,     // generate_until: what a judge gave, 1 to 10
+  judgement,  // generate_until: what a judge said, readable or not
+  followed,   // generate_until: instructions followed
   bypass,
 };
 

@@ -10,6 +10,8 @@
 #include "qeval/scorer/filter.h"
 #include "qeval/scorer/function_calls.h"
 #include "qeval/scorer/json_answers.h"
+#include "qeval/scorer/ifeval.h"
+#include "qeval/scorer/judged.h"
 #include "qeval/scorer/metric.h"
 #include "qeval/scorer/python_tests.h"
 #include "qeval/scorer/text_class.h"
@@ -253,6 +255,40 @@ class OwnScorer : public BaseScorer {
   Reader reader_;
 };
 
+// Open-ended answers: their form is all that can be told before a judge reads them.
+class UnjudgedScorer : public BaseScorer {
+ public:
+  using BaseScorer::BaseScorer;
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, unjudged_score(sample, responses, scoring_));
+  }
+};
+
+class JudgementScorer : public BaseScorer {
+ public:
+  using BaseScorer::BaseScorer;
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, judgement_score(sample, responses[0], scoring_));
+  }
+};
+
+class IfevalScorer : public BaseScorer {
+ public:
+  IfevalScorer(const TaskSpec& spec, std::vector<Metric> metrics, IfevalChecker checker)
+      : BaseScorer(spec, std::move(metrics)), checker_(std::move(checker)) {}
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, checker_.score(sample, responses[0]));
+  }
+
+  IfevalChecker checker_;
+};
+
 class AgentScorer : public BaseScorer {
  public:
   using BaseScorer::BaseScorer;
@@ -313,6 +349,12 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
     return std::make_unique<OwnScorer<JsonAnswers>>(spec, std::move(metrics), std::move(answers));
   }
   if (spec.scoring.scorer == "agent") return std::make_unique<AgentScorer>(spec, std::move(metrics));
+  if (spec.scoring.scorer == "judge") return std::make_unique<UnjudgedScorer>(spec, std::move(metrics));
+  if (spec.scoring.scorer == "judgement") return std::make_unique<JudgementScorer>(spec, std::move(metrics));
+  if (spec.scoring.scorer == "ifeval") {
+    QEVAL_TRY(IfevalChecker checker, IfevalChecker::compile(spec));
+    return std::make_unique<IfevalScorer>(spec, std::move(metrics), std::move(checker));
+  }
   std::vector<FilterPipeline> pipelines = spec.scoring.filters;
   if (pipelines.empty()) pipelines.emplace_back();
   std::vector<FilterChain> chains;

@@ -35,7 +35,7 @@ class Scorer {
 // Compiles filters and metrics. Error (bad_input): file, key, what is not supported. `sandbox` may be null where the
 // task runs no code (else: environment); must outlive the scorer. Scorers by name: "" and python_tests; mc2
 // (= truthfulqa_mc2, process_results_mc2), which makes `acc` the share of probability on right choices;
-// function_calls; json_schema; agent (agent_score.h).
+// function_calls; json_schema; agent (agent_score.h); judge (judged.h); ifeval (ifeval.h).
 Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox);
 
 // Whether scoring the task runs model-written code, so that make_scorer needs a sandbox.

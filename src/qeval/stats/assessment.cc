@@ -51,6 +51,10 @@ const char* phrase(FailureClass c) {
       return "are missing because the engine failed";
     case FailureClass::sandbox_failure:
       return "could not be run because the sandbox failed";
+    case FailureClass::not_judged:
+      return "wait for a judge";
+    case FailureClass::no_rating:
+      return "got no rating that could be read from the judge";
     case FailureClass::degenerate:
       return "have log-likelihoods that cannot rank the choices (all equal or not finite)";
     case FailureClass::no_call:
@@ -123,7 +127,7 @@ std::string interval_text(const MetricSummary& m) {
 
 // A share of right answers, so that chance and published figures can be compared with it.
 bool is_share(const MetricSummary& m) {
-  return m.n > 0 && m.higher_is_better && std::isfinite(m.value) && m.value >= 0 && m.value <= 1;
+  return m.n > 0 && !m.metric.starts_with("rating") && m.higher_is_better && std::isfinite(m.value) && m.value >= 0 && m.value <= 1;
 }
 
 struct Match {

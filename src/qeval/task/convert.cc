@@ -57,6 +57,19 @@ Result<Json> truthfulqa_row(Json row, size_t index) {
   return row;
 }
 
+// A question with FastChat's answer file joined to it as reference_answers: the texts of its turns, or null.
+Result<Json> mt_bench_row(Json row, size_t index) {
+  if (!row.contains("turns") || !row["turns"].is_array()) return fail(bad_row("mt_bench", index, "it has no turns"));
+  Json& answers = row["reference_answers"];
+  if (!answers.is_object()) return row;
+  Json texts;
+  if (answers.contains("choices") && answers["choices"].is_array() && !answers["choices"].empty())
+    texts = answers["choices"][0].value("turns", Json());
+  if (!texts.is_array()) return fail(bad_row("mt_bench", index, "its reference answer has no choices with turns"));
+  answers = std::move(texts);
+  return row;
+}
+
 }  // namespace
 
 Result<std::vector<Json>> convert_rows(const std::string& how, std::vector<Json> rows, const std::string& context) {
@@ -65,6 +78,8 @@ Result<std::vector<Json>> convert_rows(const std::string& how, std::vector<Json>
       QEVAL_TRY(rows[i], arc_row(rows[i], i));
     } else if (how == "mmlu") {
       QEVAL_TRY(rows[i], mmlu_row(rows[i], i, context));
+    } else if (how == "mt_bench") {
+      QEVAL_TRY(rows[i], mt_bench_row(std::move(rows[i]), i));
     } else if (how == "truthfulqa") {
       QEVAL_TRY(rows[i], truthfulqa_row(std::move(rows[i]), i));
     } else if (how == "hellaswag") {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
 
 #include "qeval/agent/tasks.h"
 #include "qeval/synth/synth.h"
@@ -96,6 +97,23 @@ Status join_rows(std::vector<Json>& rows, const fs::path& folder, const Json& pa
   return bad_input(fmt::format("{}: the file that stands beside it is missing: {}", folder.string(), dump_json(patterns)));
 }
 
+// Adds to each row the one of another file that has the same value in a field, whole, as a further field.
+Status join_by_value(std::vector<Json>& rows, const Json& rule, const fs::path& folder, Sha256& hash) {
+  std::string file = (folder / json_string(rule, "file")).string(), on = json_string(rule, "by"), as = json_string(rule, "as");
+  if (!file_exists(file)) return bad_input(fmt::format("{} is missing", file));
+  QEVAL_TRY(std::string text, read_file_maybe_gzip(file));
+  hash.update(sha256_hex(text) + "\n");
+  QEVAL_TRY(std::vector<Json> others, parse_rows(text, file, RowOptions{}));
+  std::unordered_map<std::string, const Json*> by_value;
+  for (const Json& other : others)
+    if (other.contains(on)) by_value[dump_json(other[on])] = &other;
+  for (Json& row : rows) {
+    auto found = row.contains(on) ? by_value.find(dump_json(row[on])) : by_value.end();
+    row[as] = found == by_value.end() ? Json() : *found->second;
+  }
+  return {};
+}
+
 Result<std::vector<Json>> keep_rows(std::vector<Json> rows, const Json& rule, const std::string& file) {
   std::string field = json_string(rule, "field");
   int64_t from = json_int(rule, "from"), to = json_int(rule, "to");
@@ -155,6 +173,7 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
     if (entry.contains("beside") && entry["beside"].contains(split)) {
       QEVAL_CHECK(join_rows(rows, folder, entry["beside"][split], dataset.name, all));
     }
+    if (entry.contains("join")) QEVAL_CHECK(join_by_value(rows, entry["join"], folder, all));
     if (!convert.empty()) {
       auto converted = convert_rows(convert, std::move(rows), subject_of(file, pattern, dataset.name));
       if (!converted) return fail(converted.error().in(file));
@@ -167,7 +186,8 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
     std::move(rows.begin(), rows.end(), std::back_inserter(out.rows));
   }
   out.source = files.size() == 1 ? files[0] : fmt::format("{} ({} files)", (folder / pattern).string(), files.size());
-  out.sha256 = files.size() == 1 && !entry.contains("labels") && !entry.contains("beside") ? hash : all.hex();
+  bool one_file = files.size() == 1 && !entry.contains("labels") && !entry.contains("beside") && !entry.contains("join");
+  out.sha256 = one_file ? hash : all.hex();
   return out;
 }
 

@@ -22,12 +22,13 @@ constexpr Module kModules[] = {
     {"d3c827d1e2cd442a1e4738b527a18effd48cbb2aed478c12a652311b5ea4dbc8", "truthfulqa/utils"},
     {"5f77adbf75b4342a6113fea30168ea57b4e5c3877ffd3b4942cb338b3edb2c95", "humaneval/utils"},
     {"eecfcc264a63801d4ac478fac80b0f18c3faf16a107baf641a4fd498e81de7df", "mbpp/utils"},
+    {"1ab8f14808c826f93f2364883487ed63cf4267980bf4761fda8053899c013632", "ifeval/utils"},
 };
 
 constexpr const char* kScoring[] = {
     "truthfulqa/utils.process_results_mc2", "humaneval/utils.pass_at_k",   "humaneval/utils.build_predictions",
     "humaneval/utils.build_predictions_instruct", "mbpp/utils.pass_at_1", "mbpp/utils.build_predictions",
-    "mbpp/utils.extract_code_blocks",
+    "mbpp/utils.extract_code_blocks", "ifeval/utils.process_results", "ifeval/utils.agg_inst_level_acc",
 };
 
 Error missing(size_t index, const std::string& hook, const std::string& field) {

@@ -10,6 +10,7 @@
 #include "qeval/task/fewshot.h"
 #include "qeval/task/hooks.h"
 #include "qeval/task/prompt.h"
+#include "qeval/task/scorer_data.h"
 #include "qeval/text/python_literal.h"
 #include "qeval/text/unicode.h"
 #include "qeval/util/hash.h"
@@ -47,7 +48,8 @@ class LoadedTask final : public Task {
   int max_turns() const override { return n_turns_; }
   Result<std::vector<Request>> follow_up(const Sample& sample, const std::vector<Response>& responses) const override {
     if (config_.workflow) return agent::follow_up(sample, responses);
-    return std::vector<Request>();
+    if (!config_.conversation.is_one()) return std::vector<Request>();
+    return config_.conversation.follow_up(sample, responses, config_.spec.repeats, config_.spec.scoring.think_end_token);
   }
   Result<std::vector<RawArguments>> arguments(size_t i, const ChatRenderer& render) const;
 
@@ -261,6 +263,15 @@ Status LoadedTask::study_first_doc() {
   multiple_inputs_ = prompt_.has_choices() && text->is_number_integer();
   multiple_targets_ = target->is_array();
   if (config_.workflow) count_turns();
+  if (config_.conversation.is_one()) {
+    if (type() != OutputType::generate_until)
+      return fail(config_.merged->wrong("metadata", "turns: a conversation needs output_type generate_until"));
+    for (size_t i = 0; i < docs_->size(); ++i) {
+      auto n = config_.conversation.n_turns((*docs_)[i]);
+      if (!n) return fail(located(static_cast<int64_t>(i), n.error()));
+      n_turns_ = std::max(n_turns_, static_cast<int>(*n));
+    }
+  }
   if (type() != OutputType::multiple_choice && text->is_number_integer() && prompt_.has_choices())
     return fail(config_.merged->wrong("doc_to_text", "an index of doc_to_choice is for multiple_choice only"));
   return {};
@@ -302,6 +313,11 @@ void LoadedTask::settle_identity() {
     identity_["offer_tools_version"] = kOfferToolsVersion;
   }
   if (config_.workflow) identity_["agent"] = agent::to_json(*config_.workflow);
+  if (config_.conversation.is_one()) {
+    const Json& metadata = spec.config["metadata"];
+    identity_["conversation"] = {{"turns", metadata["turns"]}};
+    if (metadata.contains("temperature_by")) identity_["conversation"]["temperature_by"] = metadata["temperature_by"];
+  }
   Json selection = {{"n", ids_.size()}};
   if (!overrides_.doc_ids.empty()) selection["doc_ids"] = ids_;
   else if (overrides_.sample_seed) selection["sample_seed"] = *overrides_.sample_seed;
@@ -311,6 +327,9 @@ void LoadedTask::settle_identity() {
 Status LoadedTask::load(const TaskSources& sources, const HttpGet& get) {
   QEVAL_CHECK(apply_overrides());
   QEVAL_TRY(docs_, read_split(*config_.eval_split(), config_.process_docs, sources, get));
+  find_scorer_data(config_.spec, sources);
+  QEVAL_TRY(std::string scorer_data, scorer_data_sha256(config_.spec, sources));
+  if (!scorer_data.empty()) data_hashes_["scorer"] = scorer_data;
   if (docs_->empty()) return bad_input(fmt::format("{}: the split '{}' is empty", config_.spec.name, *config_.eval_split()));
   std::unordered_set<std::string> columns;
   for (const auto& [key, value] : docs_->front().items()) columns.insert(key);
@@ -427,7 +446,8 @@ Result<Prompt> LoadedTask::prompt_of(const Question& question, const ChatRendere
   if (!overrides_.apply_chat_template) return Prompt(turns_to_text(question.turns));
   ChatPrompt chat = turns_to_chat(overrides_.fewshot_as_multiturn ? question.turns : single_turn(question.turns),
                                   question.begins_answer, overrides_.enable_thinking);
-  if (!render) {
+  // A conversation stays messages: the next turn is appended to them, and the engine renders each time.
+  if (!render || config_.conversation.is_one()) {
     if (type() == OutputType::generate_until) return Prompt(std::move(chat));
     return fail(ErrorKind::usage, "log-likelihoods with a chat template need an engine that renders it");
   }
@@ -444,6 +464,7 @@ void LoadedTask::add_generations(const Prompt& prompt, const std::string& json_s
     request.until = generation_.until;
     request.sampling = generation_.sampling;
     request.json_schema = json_schema;
+    config_.conversation.set_temperature(sample.doc, overrides_.gen_kwargs, request.sampling);
     request.repeat = repeat;
     sample.requests.push_back(std::move(request));
   }

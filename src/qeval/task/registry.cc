@@ -10,6 +10,7 @@
 #include "qeval/task/dataset.h"
 #include "qeval/task/group_config.h"
 #include "qeval/task/loaded_task.h"
+#include "qeval/task/scorer_data.h"
 #include "qeval/task/task_config.h"
 #include "qeval/text/near_names.h"
 #include "qeval/util/assets.h"
@@ -366,6 +367,7 @@ Result<TaskConfig> Registry::config_of(const std::string& name) const {
 
 Result<TaskSpec> Registry::describe(const std::string& name) const {
   QEVAL_TRY(TaskConfig config, config_of(name));
+  find_scorer_data(config.spec, sources_);
   return std::move(config.spec);
 }
 

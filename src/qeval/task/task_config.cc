@@ -172,9 +172,11 @@ Result<MetricSpec> metric_of(const MergedConfig& merged, const Json& entry, bool
   }
   if (is_hook(reader.at("aggregation"))) {
     QEVAL_TRY(std::string hook, hook_of(merged, "metric_list", entry["aggregation"]));
-    return fail(merged.wrong("metric_list", fmt::format("!function {} is no aggregation", hook)));
+    if (scoring_hook(hook) != "agg_inst_level_acc") return fail(merged.wrong("metric_list", fmt::format("!function {} is no aggregation", hook)));
+    metric.aggregation = "weighted_mean";
+  } else {
+    QEVAL_TRY(metric.aggregation, reader.text("aggregation", ""));
   }
-  QEVAL_TRY(metric.aggregation, reader.text("aggregation", ""));
   QEVAL_TRY(metric.higher_is_better, reader.boolean("higher_is_better", true));
   metric.options = Json::object();
   for (const auto& [key, value] : entry.items()) {
@@ -234,8 +236,9 @@ Status read_scoring(const Reader& top, const MergedConfig& merged, ScoringSpec& 
     const Json& value = top.at("process_results");
     if (!is_hook(value)) return fail(top.wrong("process_results", "!function was expected"));
     QEVAL_TRY(std::string hook, hook_of(merged, "process_results", value));
-    if (scoring_hook(hook) != "process_results_mc2") return fail(top.wrong("process_results", fmt::format("!function {} scores no documents", hook)));
-    scoring.scorer = "truthfulqa_mc2";
+    if (scoring_hook(hook) == "process_results_mc2") scoring.scorer = "truthfulqa_mc2";
+    else if (hook == "ifeval/utils.process_results") scoring.scorer = "ifeval";
+    else return fail(top.wrong("process_results", fmt::format("!function {} scores no documents", hook)));
   }
   const Json& metrics = top.at("metric_list");
   if (!metrics.is_null() && !metrics.is_array()) return fail(top.wrong("metric_list", "a list was expected"));
@@ -243,6 +246,7 @@ Status read_scoring(const Reader& top, const MergedConfig& merged, ScoringSpec& 
   for (const Json& entry : metrics) {
     QEVAL_TRY(MetricSpec metric, metric_of(merged, entry, own_results));
     runs_code = runs_code || is_hook(entry["metric"]);
+    if (metric.name == "rating") scoring.scorer = "judge";
     scoring.metrics.push_back(std::move(metric));
   }
   Json python_tests = {{"prepend_prompt", false}, {"timeout_s", 3.0}, {"extract", "raw"}};
@@ -425,7 +429,8 @@ Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source)
   QEVAL_CHECK(read_scoring(top, merged, task.spec.scoring));
   QEVAL_CHECK(read_metadata(top, merged, task));
   QEVAL_CHECK(read_agent(merged, task));
-  task.spec.always_chat = task.workflow.has_value();
+  QEVAL_TRY(task.conversation, parse_conversation(merged));
+  task.spec.always_chat = task.workflow.has_value() || task.conversation.is_one();
   QEVAL_TRY(int64_t n_fewshot, top.integer("num_fewshot", 0, 0, 1000));
   QEVAL_TRY(int64_t repeats, top.integer("repeats", 1, 1, 100000));
   QEVAL_CHECK(top.boolean("unsafe_code", false));

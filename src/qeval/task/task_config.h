@@ -9,6 +9,7 @@
 #include "qeval/core/request.h"
 #include "qeval/core/task_spec.h"
 #include "qeval/task/config.h"
+#include "qeval/task/conversation.h"
 #include "qeval/task/doc_chat.h"
 #include "qeval/task/task.h"
 
@@ -47,6 +48,7 @@ struct TaskConfig {
   FewshotConfig fewshot;
   DocChatFields chat;                       // asks() = the docs are whole conversations
   std::optional<agent::Workflow> workflow;  // metadata: agent: documents are an agent's tasks (agent/tasks.h)
+  Conversation conversation;
   Json generation_kwargs;                   // object, as written
 
   // The split that is evaluated: test, else validation.
