@@ -137,7 +137,8 @@ TEST(Suites, ShippedOnesNameTasksThatExist) {
   auto tracker = load_suite("tracker", {});
   ASSERT_TRUE(tracker) << tracker.error().message;
   EXPECT_EQ(tracker->limit, 100);
-  EXPECT_EQ(tracker->instruct.size(), 7u);
+  EXPECT_EQ(tracker->instruct.size(), 10u);
+  for (const SuiteEntry& entry : tracker->instruct) EXPECT_EQ(entry.pending, "") << entry.task;
   EXPECT_TRUE(tracker->instruct[0].apply_chat_template);
   EXPECT_EQ(tracker->base.size(), 5u);
   EXPECT_EQ(load_suite("reference", {})->base[1].num_fewshot, 25);
