@@ -15,7 +15,7 @@ namespace qeval {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kMaxAnswerBytes = size_t{1} << 20;
+constexpr size_t kMaxAnswerBytes = size_t{256} << 10;
 
 Result<std::string> part(const std::string& folder, const std::string& name) {
   auto text = read_file((fs::path(folder) / name).string());
@@ -228,7 +228,7 @@ Score IfevalChecker::score(const Sample& sample, const Response& response) const
       missed += fmt::format("{}{}{}", missed.empty() ? "" : ", ", (*instructions)[i].id, verdict.loose[i] ? " (holds loosely)" : "");
   }
   if (!missed.empty()) out.explanation = "not followed: " + missed;
-  if (too_long) out.explanation += fmt::format("; the answer has {} bytes, more than 1 MiB is not read", answer.text.size());
+  if (too_long) out.explanation += fmt::format("; the answer has {} bytes, more than 256 KiB is not read", answer.text.size());
   if (!verdict.problem.empty()) out.explanation += "; not checked: " + verdict.problem;
   out.metrics = {{"prompt_level_strict_acc", all_of(verdict.strict) ? 1 : 0}, {"inst_level_strict_acc", strict / n},
                  {"prompt_level_loose_acc", all_of(verdict.loose) ? 1 : 0}, {"inst_level_loose_acc", loose / n}};

@@ -41,7 +41,7 @@ std::vector<std::string> loose_variants(const std::string& text);
 // inst_level_{strict,loose}_acc (right and all instructions in details["weighted"]). details["instructions"] holds
 // {"id", "strict", "loose"} each. Classes: correct (strict); else unfinished_thinking, truncated, empty_or_refusal (blank),
 // wrong_format (all hold loosely), wrong_answer; the explanation names what was not followed. An answer of more than
-// 1 MiB follows nothing. Two letters of the data set ('#' and '!') are counted as they are; the original draws another
+// 256 KiB follows nothing. Two letters of the data set ('#' and '!') are counted as they are; the original draws another
 // letter at random for them.
 class IfevalChecker {
  public:

@@ -125,10 +125,10 @@ TEST(Ifeval, HostileAnswersCostLittle) {
     kwargs.push_back(c.contains("kwargs") ? c["kwargs"] : Json::object());
   }
   Sample sample = ifeval_sample(ids, kwargs);
-  EXPECT_NE(scorer->score(sample, {answer(std::string(10'000'000, '['))})[0].explanation.find("1 MiB"), std::string::npos);
+  EXPECT_NE(scorer->score(sample, {answer(std::string(10'000'000, '['))})[0].explanation.find("256 KiB"), std::string::npos);
   for (const char* piece : {"[", "*", "<<", "\n", "{\"a\":[", "\xff", "a.", "***", "\n* ", "Section 1 "}) {
     std::string text;
-    while (text.size() < 200'000) text += piece;
+    while (text.size() < 30'000) text += piece;
     EXPECT_EQ(scorer->score(sample, {answer(text)})[0].metrics.size(), 4u) << piece;
   }
 }
