@@ -10,6 +10,7 @@ namespace qeval {
 namespace {
 
 constexpr int kEnoughCountChecks = 8;
+constexpr int kConvincing = 4;  // attempts with the same text: what came twice each time would be no accident
 
 class GenerateJob : public Job {
  public:
@@ -44,7 +45,8 @@ class GenerateJob : public Job {
   std::string body_;
   size_t n_bytes_ = 0;
   bool end_mark_ = false, too_large_ = false, malformed_ = false, done_ = false;
-  std::optional<std::string> doubted_text_;  // came with an impossible token count
+  std::string doubted_text_;  // came with an impossible token count
+  int n_doubted_ = 0;         // so many times in a row
 };
 
 std::optional<HttpQuestion> GenerateJob::question() {
@@ -135,8 +137,8 @@ std::optional<Verdict> GenerateJob::on_answer(const HttpEnd& end) {
   return std::nullopt;
 }
 
-// A stream with more pieces than tokens holds something twice, or the server counts wrong. The same text from another
-// attempt settles it; a server that always counts so is taken as it is.
+// A stream with more pieces than tokens holds something twice, or the server counts wrong. The same text from several
+// attempts settles it; a server that always counts so is taken as it is.
 std::optional<Verdict> GenerateJob::check_counts() {
   if (reply_.n_new_tokens() < 0 || form_ != Form::stream) return std::nullopt;
   const auto* chat = std::get_if<ChatPrompt>(&item.request.prompt);
@@ -145,7 +147,8 @@ std::optional<Verdict> GenerateJob::check_counts() {
   if (reply_.n_chunks() <= reply_.n_new_tokens()) return std::nullopt;
   ++context_.n_count_faults;
   if (context_.n_count_checks >= kEnoughCountChecks && 2 * context_.n_count_faults > context_.n_count_checks) return std::nullopt;
-  if (doubted_text_ && *doubted_text_ == reply_.content()) return std::nullopt;
+  n_doubted_ = n_doubted_ > 0 && doubted_text_ == reply_.content() ? n_doubted_ + 1 : 1;
+  if (n_doubted_ >= kConvincing) return std::nullopt;
   doubted_text_ = reply_.content();
   return bad(fmt::format("{} pieces of text came for {} tokens: something came twice", reply_.n_chunks(), reply_.n_new_tokens()));
 }
