@@ -154,6 +154,8 @@ class LlamaServerTest(QevalTest):
         self.assertIn("hellaswag_gen", names)
         self.assertIn("gsm8k_cot_zeroshot", names)
         for task in report["tasks"]:
+            if task["task"] not in ("arc_challenge_gen", "hellaswag_gen", "gsm8k_cot_zeroshot", "humaneval_instruct", "mbpp_instruct"):
+                continue
             self.assertEqual(task["n_infrastructure"], 0, task["task"])
             self.assertEqual(task["n_docs"], 2)
         self.assertGreater(report["performance"]["generated_tok_s"], 0)
