@@ -101,6 +101,7 @@ Result<int> rate(const Options& options, Judge judge, RunId run, Store& store) {
   QEVAL_TRY(auto registry, open_task_registry(task_sources(options.judge.common)));
   QEVAL_TRY(RatingOutcome outcome, rate_run(std::move(judge), run, *registry, options.ask_twice));
   console().progress_done();
+  if (outcome.judge_run.interrupted) return code_of(outcome.judge_run, options);
   if (options.judge.common.json) {
     fmt::print("{}\n", dump_json({{"run", run}, {"judge_run", outcome.judge_run.run.id}, {"summary", to_json(outcome.summary)}, {"n_unanswered", outcome.n_unanswered}}, 2));
   } else {

@@ -61,6 +61,7 @@ Result<RatingOutcome> rate_run(Judge judge, RunId run, const TaskRegistry& regis
   RatingOutcome out;
   out.n_unanswered = answers.n_missing;
   QEVAL_TRY(out.judge_run, ask(judge, kRatingTask, std::move(questions), {{"judged_run", run}, {"task", answers.task}}));
+  if (out.judge_run.interrupted) return out;
   QEVAL_TRY(out.ratings, collect_ratings(store, out.judge_run.run.id));
   QEVAL_TRY(JudgeIdentity identity, judge_identity(store, out.judge_run.run.id, run, judge.prompts.sha256()));
   QEVAL_CHECK(store.lease(run));

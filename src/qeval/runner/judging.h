@@ -28,7 +28,7 @@ struct RatingOutcome {
   int64_t n_unanswered = 0;   // questions that the judged run has not answered in full
 };
 // Rates the answers of `run`, puts ratings and summary into it. `registry` knows the judged task; `n_again` turns are
-// asked twice for self-agreement.
+// asked twice for self-agreement. Interrupted: nothing is put into it, and summary and ratings are empty.
 Result<RatingOutcome> rate_run(Judge judge, RunId run, const TaskRegistry& registry, size_t n_again);
 
 struct PairOutcome {
