@@ -18,9 +18,11 @@ namespace qeval {
 namespace {
 
 struct Stat {
-  pid_t parent = 0;
+  pid_t parent = 0, group = 0;
+  char state = 0;
   double cpu_s = 0;
   int n_threads = 0;
+  uint64_t start_ticks = 0;
 };
 
 // "" where the process is gone, which may happen between open and read: a file stream throws there.
@@ -41,10 +43,13 @@ std::optional<Stat> read_stat(pid_t pid) {
   std::string word;
   Stat out;
   double ticks = 0;
-  for (int field = 3; field <= 20 && fields >> word; ++field) {
+  for (int field = 3; field <= 22 && fields >> word; ++field) {
+    if (field == 3) out.state = word[0];
     if (field == 4) out.parent = std::atoi(word.c_str());
+    if (field == 5) out.group = std::atoi(word.c_str());
     if (field >= 14 && field <= 17) ticks += std::strtod(word.c_str(), nullptr);
     if (field == 20) out.n_threads = std::atoi(word.c_str());
+    if (field == 22) out.start_ticks = std::strtoull(word.c_str(), nullptr, 10);
   }
   out.cpu_s = ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
   return out;
@@ -72,20 +77,24 @@ void add_process(pid_t pid, ProcessUsage& usage) {
   ++usage.n_processes;
 }
 
+template <typename F>
+void for_each_process(F&& visit) {
+  DIR* proc = opendir("/proc");
+  if (!proc) return;
+  while (dirent* entry = readdir(proc))
+    if (pid_t pid = std::atoi(entry->d_name); pid > 0) visit(pid);
+  closedir(proc);
+}
+
 }  // namespace
 
 std::vector<pid_t> process_tree(pid_t root) {
   std::multimap<pid_t, pid_t> children;
   bool found = false;
-  if (DIR* proc = opendir("/proc")) {
-    while (dirent* entry = readdir(proc)) {
-      pid_t pid = std::atoi(entry->d_name);
-      if (pid <= 0) continue;
-      found |= pid == root;
-      if (auto stat = read_stat(pid)) children.emplace(stat->parent, pid);
-    }
-    closedir(proc);
-  }
+  for_each_process([&](pid_t pid) {
+    found |= pid == root;
+    if (auto stat = read_stat(pid)) children.emplace(stat->parent, pid);
+  });
   std::vector<pid_t> out;
   if (!found) return out;
   out.push_back(root);
@@ -98,6 +107,27 @@ Result<ProcessUsage> process_tree_usage(pid_t root) {
   ProcessUsage usage;
   for (pid_t pid : process_tree(root)) add_process(pid, usage);
   if (usage.n_processes == 0) return fail(ErrorKind::not_found, fmt::format("process {} does not exist", root));
+  return usage;
+}
+
+std::optional<ProcessStat> process_stat(pid_t pid) {
+  auto stat = read_stat(pid);
+  if (!stat) return std::nullopt;
+  return ProcessStat{stat->parent, stat->group, stat->start_ticks, stat->state == 'Z' || stat->state == 'X'};
+}
+
+std::vector<pid_t> process_group(pid_t group) {
+  std::vector<pid_t> out;
+  for_each_process([&](pid_t pid) {
+    auto stat = read_stat(pid);
+    if (stat && stat->group == group && stat->state != 'Z' && stat->state != 'X') out.push_back(pid);
+  });
+  return out;
+}
+
+ProcessUsage processes_usage(const std::vector<pid_t>& pids) {
+  ProcessUsage usage;
+  for (pid_t pid : pids) add_process(pid, usage);
   return usage;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "qeval/util/result.h"
@@ -24,5 +25,18 @@ std::vector<pid_t> process_tree(pid_t root);
 Result<ProcessUsage> process_tree_usage(pid_t root);
 // This process alone, without its children.
 ProcessUsage own_usage();
+
+// Who a process is: a pid may be given again, but not with the same start time in the same boot.
+struct ProcessStat {
+  pid_t parent = 0, group = 0;
+  uint64_t start_ticks = 0;  // since boot
+  bool zombie = false;       // ended, not yet waited for
+};
+// nullopt: no such process.
+std::optional<ProcessStat> process_stat(pid_t pid);
+// Living processes of a process group, in no order; zombies are left out.
+std::vector<pid_t> process_group(pid_t group);
+// Of exactly these processes; those that do not exist are left out.
+ProcessUsage processes_usage(const std::vector<pid_t>& pids);
 
 }  // namespace qeval

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 
 #include "qeval/util/result.h"
@@ -19,6 +21,19 @@ class StopSignals {
   const std::atomic<bool>* flag() const;
   // Readable from the first signal on: for poll. Do not read from it.
   int wake_fd() const;
+};
+
+// While it lives, a second signal, which ends this process at once, kills that process group first. At most 8 at a time;
+// further ones are not taken along.
+class KilledOnExit {
+ public:
+  explicit KilledOnExit(pid_t group);
+  ~KilledOnExit();
+  KilledOnExit(const KilledOnExit&) = delete;
+  KilledOnExit& operator=(const KilledOnExit&) = delete;
+
+ private:
+  int place_ = -1;
 };
 
 }  // namespace qeval

@@ -118,7 +118,8 @@ Result<Subprocess> Subprocess::spawn(const SubprocessOptions& options) {
   posix_spawn_file_actions_addclosefrom_np(&setup.actions, top + 1);
   if (!options.working_dir.empty()) posix_spawn_file_actions_addchdir_np(&setup.actions, options.working_dir.c_str());
   std::vector<char*> argv = pointers(options.argv);
-  std::vector<char*> env = pointers(options.environment.value_or(std::vector<std::string>{}));
+  std::vector<char*> env;
+  if (options.environment) env = pointers(*options.environment);
   int error = posix_spawnp(&child.pid_, program.c_str(), &setup.actions, &setup.attributes, argv.data(),
                            options.environment ? env.data() : environ);
   if (error != 0) {

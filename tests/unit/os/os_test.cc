@@ -41,10 +41,12 @@ TEST(Subprocess, CapturesBothStreamsAndTheExitCode) {
 
 TEST(Subprocess, EnvironmentIsExactlyWhatIsGiven) {
   SubprocessOptions options;
-  options.environment = {"A=1"};
+  options.environment = {"A=1", "PATH=/usr/bin:/bin", "LONG=" + std::string(100, 'x')};
   options.working_dir = "/";
   CapturedProcess p = shell("/usr/bin/env; pwd", {}, options);
   EXPECT_NE(p.out.find("A=1\n"), std::string::npos);
+  EXPECT_NE(p.out.find("PATH=/usr/bin:/bin\n"), std::string::npos);
+  EXPECT_NE(p.out.find("LONG=" + std::string(100, 'x') + "\n"), std::string::npos);
   EXPECT_EQ(p.out.find("HOME="), std::string::npos);
   EXPECT_TRUE(p.out.ends_with("/\n"));
 }
@@ -236,6 +238,24 @@ TEST(ProcessInfo, SeesChildrenAndTheirMemory) {
   child->terminate(milliseconds(0));
   EXPECT_FALSE(process_tree_usage(pid));
   EXPECT_GT(own_usage().peak_rss_bytes, 1 << 20);
+}
+
+TEST(ProcessStat, KnowsWhoAProcessIsAndItsGroup) {
+  SubprocessOptions options;
+  options.argv = {"/bin/sh", "-c", "sleep 60 & sleep 60"};
+  auto child = Subprocess::spawn(options);
+  ASSERT_TRUE(child);
+  auto stat = process_stat(child->pid());
+  ASSERT_TRUE(stat);
+  EXPECT_EQ(stat->parent, ::getpid());
+  EXPECT_EQ(stat->group, child->pid());
+  EXPECT_FALSE(stat->zombie);
+  EXPECT_GT(stat->start_ticks, 0u);
+  while (process_group(child->pid()).size() < 3) std::this_thread::sleep_for(milliseconds(2));
+  EXPECT_EQ(processes_usage(process_group(child->pid())).n_processes, 3);
+  child->terminate(milliseconds(0));
+  EXPECT_TRUE(process_group(child->pid()).empty());
+  EXPECT_FALSE(process_stat(child->pid()));
 }
 
 }  // namespace
