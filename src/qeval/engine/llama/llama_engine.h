@@ -36,4 +36,12 @@ Result<WeightsIdentity> inspect_gguf(const std::string& path);
 // Tokenizer and chat template of a GGUF, without its weights.
 Result<std::shared_ptr<const Tokenizer>> load_gguf_tokenizer(const std::string& path);
 
+// What a plan needs of a GGUF, in the words of a config.json; weights are not loaded. Error (bad_input): not readable.
+struct GgufFacts {
+  Json config;
+  int64_t tensor_bytes = 0;
+  int64_t embedding_bytes = 0;  // of it, the input table
+};
+Result<GgufFacts> gguf_facts(const std::string& path);
+
 }  // namespace qeval

@@ -14,7 +14,7 @@
 #include "gguf.h"
 #include "llama.h"
 #include "qeval/engine/llama/llama_log.h"
-#include "qeval/engine/llama/model_shape.h"
+#include "qeval/engine/llama/synthetic_shape.h"
 #include "qeval/engine/llama/synthetic_vocab.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
@@ -31,7 +31,7 @@ struct Tensor {
 
 class TensorList {
  public:
-  explicit TensorList(const ModelShape& shape) : s_(shape) {
+  explicit TensorList(const SyntheticShape& shape) : s_(shape) {
     add("token_embd.weight", {s_.d_model, s_.vocab}, Fill::matrix);
     add("output_norm.weight", {s_.d_model}, Fill::gain);
     if (!s_.tied) add("output.weight", {s_.d_model, s_.vocab}, Fill::matrix);
@@ -93,12 +93,12 @@ class TensorList {
     }
   }
 
-  const ModelShape& s_;
+  const SyntheticShape& s_;
   std::string block_;
   std::vector<Tensor> tensors_;
 };
 
-void write_shape(gguf_context* file, const ModelShape& s, const SyntheticModelOptions& options) {
+void write_shape(gguf_context* file, const SyntheticShape& s, const SyntheticModelOptions& options) {
   auto u32 = [&](const char* key, int value) {
     gguf_set_val_u32(file, fmt::format("{}.{}", s.architecture, key).c_str(), static_cast<uint32_t>(value));
   };
@@ -203,7 +203,7 @@ Status write_data(FILE* out, const std::vector<Tensor>& tensors, ggml_type matri
 }
 
 Status write_model(const SyntheticModelOptions& options, ggml_type type, const std::string& path) {
-  QEVAL_TRY(ModelShape shape, shape_of(options));
+  QEVAL_TRY(SyntheticShape shape, shape_of(options));
   std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_empty(), gguf_free);
   write_shape(file.get(), shape, options);
   QEVAL_TRY(shape.vocab, write_tokenizer(file.get(), options.vocab_gguf, shape.vocab));

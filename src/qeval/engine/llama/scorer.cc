@@ -13,7 +13,7 @@ constexpr int kMinSpine = 16;      // shorter leftovers are not worth keeping be
 
 }  // namespace
 
-Scorer::Scorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks)
+LikelihoodScorer::LikelihoodScorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks)
     : model_(model), settings_(settings), queue_(queue), exact_(exact), forks_(model.whole_forks_only()),
       n_seqs_(exact ? 1 : std::clamp(forks_ ? max_forks : settings.max_rows, 4,
                                      static_cast<int>(llama_max_parallel_sequences()))),
@@ -21,7 +21,7 @@ Scorer::Scorer(const LlamaModel& model, const ContextSettings& settings, Session
   std::iota(ids_.begin(), ids_.end(), 0);
 }
 
-void Scorer::add(const SessionQueue::Item& item, Response info, std::vector<ScoreJob> jobs) {
+void LikelihoodScorer::add(const SessionQueue::Item& item, Response info, std::vector<ScoreJob> jobs) {
   Pending& pending = requests_[item.sequence];
   pending.id = item.request.id;
   pending.response = std::move(info);
@@ -40,14 +40,14 @@ void Scorer::add(const SessionQueue::Item& item, Response info, std::vector<Scor
   sorted_ = false;
 }
 
-int Scorer::top_priority() const {
+int LikelihoodScorer::top_priority() const {
   int top = INT32_MIN;
   for (const ScoreJob* job : order_) top = std::max(top, job->priority);
   for (const ScoreJob* job : plan_jobs_) top = std::max(top, job->priority);
   return top;
 }
 
-void Scorer::drop_cancelled() {
+void LikelihoodScorer::drop_cancelled() {
   std::vector<int64_t> dropped;
   for (auto& [owner, pending] : requests_)
     if (pending.n_jobs_left > 0 && queue_.cancelled(pending.id)) dropped.push_back(owner);
@@ -63,7 +63,7 @@ void Scorer::drop_cancelled() {
   }
 }
 
-void Scorer::forget_plan() {
+void LikelihoodScorer::forget_plan() {
   for (ScoreJob* job : plan_jobs_) {
     if (job->n_rows_left == 0) continue;
     job->n_rows_left = job->n_targets;
@@ -78,7 +78,7 @@ void Scorer::forget_plan() {
   if (context_.exists()) context_.clear();
 }
 
-void Scorer::fail_all(EngineFailure failure, const std::string& message) {
+void LikelihoodScorer::fail_all(EngineFailure failure, const std::string& message) {
   plan_jobs_.clear();
   plan_.clear();
   order_.clear();
@@ -93,7 +93,7 @@ void Scorer::fail_all(EngineFailure failure, const std::string& message) {
   requests_.clear();
 }
 
-bool Scorer::prepare(const ScoreJob& longest) {
+bool LikelihoodScorer::prepare(const ScoreJob& longest) {
   ContextShape shape;
   shape.unified = true;
   shape.n_seq_max = n_seqs_;
@@ -111,13 +111,13 @@ bool Scorer::prepare(const ScoreJob& longest) {
   return status.has_value();
 }
 
-void Scorer::sort_jobs() {
+void LikelihoodScorer::sort_jobs() {
   if (sorted_) return;
   std::sort(order_.begin(), order_.end(), score_order);
   sorted_ = true;
 }
 
-void Scorer::step() {
+void LikelihoodScorer::step() {
   if (order_.empty() && plan_.empty()) return;
   const ScoreJob* longest = nullptr;
   for (const ScoreJob* job : order_)
@@ -136,7 +136,7 @@ void Scorer::step() {
   purge_finished();
 }
 
-void Scorer::step_shared() {
+void LikelihoodScorer::step_shared() {
   sort_jobs();
   // Go on from where the resident spine stands, within the highest priority.
   const int priority = order_.front()->priority;
@@ -171,7 +171,7 @@ void Scorer::step_shared() {
   }
 }
 
-bool Scorer::run_wave(const Wave& wave) {
+bool LikelihoodScorer::run_wave(const Wave& wave) {
   const llama_seq_id spine_seq = n_seqs_ - 1;
   if (wave.resident < static_cast<int>(spine_.size())) {
     if (wave.resident == 0) context_.clear();
@@ -207,7 +207,7 @@ bool Scorer::run_wave(const Wave& wave) {
   return true;
 }
 
-void Scorer::keep_spine(const Wave& wave, size_t start) {
+void LikelihoodScorer::keep_spine(const Wave& wave, size_t start) {
   const ScoreJob& last = *order_[start + wave.n_jobs - 1];
   const ScoreJob* next = start + wave.n_jobs < order_.size() ? order_[start + wave.n_jobs] : nullptr;
   const int shared = next ? common_prefix(last.tokens, last.n_input(), next->tokens, next->n_input()) : 0;
@@ -223,7 +223,7 @@ void Scorer::keep_spine(const Wave& wave, size_t start) {
   spine_.assign(last.tokens.begin(), last.tokens.begin() + shared);
 }
 
-void Scorer::alone(std::vector<ScoreJob*> jobs) {
+void LikelihoodScorer::alone(std::vector<ScoreJob*> jobs) {
   std::vector<int64_t> owners;
   for (const ScoreJob* job : jobs) owners.push_back(job->owner);
   for (size_t k = 0; k < jobs.size(); ++k) {
@@ -251,7 +251,7 @@ void Scorer::alone(std::vector<ScoreJob*> jobs) {
   }
 }
 
-bool Scorer::score_alone(ScoreJob& job, RequestId id) {
+bool LikelihoodScorer::score_alone(ScoreJob& job, RequestId id) {
   context_.clear();
   peak_cells_ = std::max<int64_t>(peak_cells_, job.n_input());
   for (int at = 0; at < job.n_input();) {
@@ -275,21 +275,21 @@ bool Scorer::score_alone(ScoreJob& job, RequestId id) {
   return true;
 }
 
-void Scorer::mark_started(ScoreJob& job) {
+void LikelihoodScorer::mark_started(ScoreJob& job) {
   Pending& pending = requests_.at(job.owner);
   if (pending.started) return;
   pending.started = true;
   pending.response.queue_s = seconds_since(pending.submitted);
 }
 
-void Scorer::read_row(ScoreJob& job, int target, const RowSummary& row, const float* logits) {
+void LikelihoodScorer::read_row(ScoreJob& job, int target, const RowSummary& row, const float* logits) {
   const TokenId token = job.tokens[static_cast<size_t>(job.first_row() + target + 1)];
   job.logprobs[static_cast<size_t>(target)] = static_cast<double>(logits[token]) - row.log_sum_exp;
   job.greedy = job.greedy && token == row.argmax;
   --job.n_rows_left;
 }
 
-void Scorer::finish_job(ScoreJob& job) {
+void LikelihoodScorer::finish_job(ScoreJob& job) {
   Pending& pending = requests_.at(job.owner);
   Response& response = pending.response;
   response.is_greedy = response.is_greedy && job.greedy;
@@ -312,7 +312,7 @@ void Scorer::finish_job(ScoreJob& job) {
   queue_.complete(std::move(response));  // purge_finished() forgets it once no plan holds its jobs
 }
 
-void Scorer::fail_request(int64_t owner, EngineFailure failure, const std::string& message) {
+void LikelihoodScorer::fail_request(int64_t owner, EngineFailure failure, const std::string& message) {
   Response& response = requests_.at(owner).response;
   response.finish = FinishReason::failed;
   response.failure = failure;
@@ -322,7 +322,7 @@ void Scorer::fail_request(int64_t owner, EngineFailure failure, const std::strin
   requests_.erase(owner);
 }
 
-void Scorer::purge_finished() {
+void LikelihoodScorer::purge_finished() {
   if (!plan_.empty()) return;
   std::erase_if(requests_, [](const auto& entry) { return entry.second.n_jobs_left == 0; });
 }

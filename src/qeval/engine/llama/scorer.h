@@ -16,9 +16,9 @@
 namespace qeval {
 
 // Log-likelihoods of everything pending in a session, common prefixes decoded once. Worker thread only.
-class Scorer {
+class LikelihoodScorer {
  public:
-  Scorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks);
+  LikelihoodScorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks);
 
   // `info` is the response so far (id, prompt tokens, truncation); `jobs` is not empty.
   void add(const SessionQueue::Item& item, Response info, std::vector<ScoreJob> jobs);

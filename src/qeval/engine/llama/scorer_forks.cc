@@ -10,7 +10,7 @@ constexpr int kMinShare = 16;  // tokens that pay for a fork
 
 }  // namespace
 
-void Scorer::step_forked() {
+void LikelihoodScorer::step_forked() {
   if (plan_.empty()) {
     sort_jobs();
     const int priority = order_.front()->priority;
@@ -55,7 +55,7 @@ void Scorer::step_forked() {
   }
 }
 
-bool Scorer::run_forks(const std::vector<int>& nodes) {
+bool LikelihoodScorer::run_forks(const std::vector<int>& nodes) {
   std::vector<int> by_depth = nodes;
   std::stable_sort(by_depth.begin(), by_depth.end(), [&](int a, int b) {
     return plan_[static_cast<size_t>(a)].depth < plan_[static_cast<size_t>(b)].depth;
@@ -85,7 +85,7 @@ bool Scorer::run_forks(const std::vector<int>& nodes) {
   return true;
 }
 
-bool Scorer::run_level(const std::vector<int>& nodes) {
+bool LikelihoodScorer::run_level(const std::vector<int>& nodes) {
   for (int index : nodes) {
     const ForkNode& node = plan_[static_cast<size_t>(index)];
     node_seq_[static_cast<size_t>(index)] = free_seqs_.back();

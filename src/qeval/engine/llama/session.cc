@@ -53,7 +53,7 @@ class LlamaSession : public EngineSession {
   const LlamaModel& model_;
   const int max_len_;
   SessionQueue queue_;
-  Scorer scorer_;
+  LikelihoodScorer scorer_;
   Generator generator_;
   mutable std::mutex stats_mutex_;
   SessionStats stats_;

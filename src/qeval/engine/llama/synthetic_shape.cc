@@ -1,4 +1,4 @@
-#include "qeval/engine/llama/model_shape.h"
+#include "qeval/engine/llama/synthetic_shape.h"
 
 #include <fmt/format.h>
 
@@ -37,9 +37,9 @@ std::string derived_architecture(const ModelSpec& spec) {
 
 }  // namespace
 
-Result<ModelShape> shape_of(const SyntheticModelOptions& options) {
+Result<SyntheticShape> shape_of(const SyntheticModelOptions& options) {
   const ModelSpec& spec = options.like;
-  ModelShape out;
+  SyntheticShape out;
   out.architecture = options.architecture.empty() ? derived_architecture(spec) : options.architecture;
   if (out.architecture != "qwen2" && out.architecture != "qwen3" && out.architecture != "qwen3moe" && out.architecture != "qwen35")
     return bad_input(fmt::format("synthetic model: architecture '{}' cannot be made; known are qwen2, qwen3, qwen3moe, qwen35",

@@ -7,7 +7,7 @@
 namespace qeval {
 
 // Every number that the tensors of a synthetic model follow from.
-struct ModelShape {
+struct SyntheticShape {
   std::string architecture;
   int n_layers = 0, d_model = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, d_ff = 0;
   int n_experts = 0, n_experts_used = 0;
@@ -20,6 +20,6 @@ struct ModelShape {
   bool keeps_kv(int layer) const { return !hybrid() || (layer + 1) % 4 == 0; }
 };
 
-Result<ModelShape> shape_of(const SyntheticModelOptions& options);
+Result<SyntheticShape> shape_of(const SyntheticModelOptions& options);
 
 }  // namespace qeval
