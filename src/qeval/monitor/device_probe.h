@@ -15,7 +15,13 @@ struct DeviceReading {
   int64_t used_bytes = 0, total_bytes = 0;
   std::optional<double> utilisation;  // 0..1: share of the last sample period in which a kernel ran
   std::optional<double> power_w;
+  std::optional<double> sm_clock_mhz, memory_clock_mhz, temperature_c;
+  std::optional<uint64_t> throttle_reasons;  // nvmlClocksThrottleReasons bits
+  std::vector<int> process_ids;              // that compute on it, in the driver's numbering
 };
+
+// Names of the bits that slow a device down ("power cap", "thermal", …); idle and application settings are left out.
+std::vector<std::string> throttle_names(uint64_t reasons);
 
 // Where GPU figures come from. Used by one thread at a time.
 class DeviceProbe {

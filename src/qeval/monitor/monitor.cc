@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -53,7 +55,9 @@ void Monitor::start(std::chrono::milliseconds period) {
   samples_per_row_ = 1;
   samples_in_row_ = 0;
   device_utilisation_sum_ = device_power_sum_ = 0;
-  n_utilisation_ = n_power_ = 0;
+  n_utilisation_ = n_power_ = n_clock_ = n_throttle_ = 0;
+  clock_sum_ = last_energy_s_ = energy_j_ = 0;
+  n_throttled_.clear();
   children_ = {};
   stop_ = false;
   started_ = children_due_ = SteadyClock::now();
@@ -93,11 +97,14 @@ Monitor::Usage Monitor::usage(bool look_at_children) {
   if (look_at_children) {
     auto begin = SteadyClock::now();
     children_ = {};
-    if (auto tree = process_tree_usage(::getpid())) {
-      // The tree was read a moment later than `own`: never less than nothing.
-      children_.rss_bytes = std::max<int64_t>(0, tree->rss_bytes - own.rss_bytes);
-      children_.cpu_s = std::max(0.0, tree->cpu_s - own.cpu_s);
-    }
+    std::vector<pid_t> tree = process_tree(::getpid());
+    own_processes_ = {tree.begin(), tree.end()};
+    for (int group : groups_)
+      for (pid_t pid : process_group(group)) own_processes_.insert(pid);
+    ProcessUsage all = processes_usage({own_processes_.begin(), own_processes_.end()});
+    // They were read a moment later than `own`: never less than nothing.
+    children_.rss_bytes = std::max<int64_t>(0, all.rss_bytes - own.rss_bytes);
+    children_.cpu_s = std::max(0.0, all.cpu_s - own.cpu_s);
     auto end = SteadyClock::now();
     children_due_ = end + (end - begin) * kChildrenCostShare;
   }
@@ -116,6 +123,7 @@ void Monitor::read_devices(Row* row) {
     total += reading.total_bytes;
     if (reading.utilisation) utilisation += *reading.utilisation, ++n_utilisation;
     if (reading.power_w) power += *reading.power_w, ++n_power;
+    note_device(reading, row);
   }
   row->device_bytes = used;
   if (n_utilisation > 0) {
@@ -123,11 +131,48 @@ void Monitor::read_devices(Row* row) {
     device_utilisation_sum_ += *row->device_utilisation;
     ++n_utilisation_;
   }
-  if (n_power > 0) device_power_sum_ += power, ++n_power_;
+  if (n_power > 0) {
+    row->device_power_w = power;
+    device_power_sum_ += power;
+    ++n_power_;
+    energy_j_ += power * (row->t_s - last_energy_s_);
+    last_energy_s_ = row->t_s;
+  }
   summary_.device_total_bytes = total;
   summary_.peak_device_bytes = highest(summary_.peak_device_bytes, row->device_bytes);
   const std::string& name = readings.front().name;
   summary_.device_name = readings.size() == 1 ? name : fmt::format("{} × {}", readings.size(), name);
+}
+
+void Monitor::note_device(const DeviceReading& reading, Row* row) {
+  if (reading.sm_clock_mhz) {
+    row->sm_clock_mhz = row->sm_clock_mhz ? std::min(*row->sm_clock_mhz, *reading.sm_clock_mhz) : *reading.sm_clock_mhz;
+    clock_sum_ += *reading.sm_clock_mhz;
+    ++n_clock_;
+    double lowest = summary_.lowest_sm_clock_mhz.value_or(*reading.sm_clock_mhz);
+    summary_.lowest_sm_clock_mhz = std::min(lowest, *reading.sm_clock_mhz);
+  }
+  row->temperature_c = highest(row->temperature_c, reading.temperature_c);
+  summary_.highest_temperature_c = highest(summary_.highest_temperature_c, reading.temperature_c);
+  if (reading.throttle_reasons) {
+    ++n_throttle_;
+    for (const std::string& name : throttle_names(*reading.throttle_reasons)) ++n_throttled_[name];
+  }
+  if (auto n = foreign(reading.process_ids)) {
+    row->foreign_processes = row->foreign_processes.value_or(0) + *n;
+    summary_.foreign_processes = std::max(summary_.foreign_processes.value_or(0), static_cast<int>(*row->foreign_processes));
+  }
+}
+
+// Unknown where the driver numbers processes otherwise than this container does.
+std::optional<int> Monitor::foreign(const std::vector<int>& process_ids) const {
+  int n = 0;
+  for (int pid : process_ids) {
+    if (own_processes_.contains(pid)) continue;
+    if (::kill(pid, 0) != 0 && errno == ESRCH) return std::nullopt;
+    ++n;
+  }
+  return n;
 }
 
 void Monitor::sample(bool look_at_children) {
@@ -159,6 +204,10 @@ Monitor::Row Monitor::joined(const Row& first, const Row& second) {
     out.device_utilisation = (*first.device_utilisation + *second.device_utilisation) / 2;
   else if (first.device_utilisation)
     out.device_utilisation = first.device_utilisation;
+  out.device_power_w = highest(first.device_power_w, second.device_power_w);
+  if (first.sm_clock_mhz) out.sm_clock_mhz = second.sm_clock_mhz ? std::min(*first.sm_clock_mhz, *second.sm_clock_mhz) : *first.sm_clock_mhz;
+  out.temperature_c = highest(first.temperature_c, second.temperature_c);
+  out.foreign_processes = highest(first.foreign_processes, second.foreign_processes);
   return out;
 }
 
@@ -188,9 +237,11 @@ Json Monitor::series_json() const {
     before_s = row.t_s;
     double cpu = interval_s > 0 ? std::min(1.0, row.cpu_s / interval_s / cores) : 0;
     rows.push_back({std::round(row.t_s * 1000) / 1000, row.rss_bytes, std::round(cpu * 10'000) / 10'000,
-                    row.host_available_bytes, or_null(row.device_bytes), or_null(row.device_utilisation)});
+                    row.host_available_bytes, or_null(row.device_bytes), or_null(row.device_utilisation), or_null(row.device_power_w),
+                    or_null(row.sm_clock_mhz), or_null(row.temperature_c), or_null(row.foreign_processes)});
   }
-  return {{"columns", {"t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"}},
+  return {{"columns", {"t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation", "device_power_w",
+           "sm_clock_mhz", "temperature_c", "foreign_processes"}},
           {"rows", std::move(rows)}};
 }
 
@@ -204,6 +255,9 @@ void Monitor::summarise() {
     summary_.peak_rss_bytes = std::max(summary_.peak_rss_bytes, peak);
   if (n_utilisation_ > 0) summary_.device_utilisation = device_utilisation_sum_ / static_cast<double>(n_utilisation_);
   if (n_power_ > 0) summary_.device_power_w = device_power_sum_ / static_cast<double>(n_power_);
+  if (n_power_ > 0) summary_.device_energy_j = energy_j_;
+  if (n_clock_ > 0) summary_.mean_sm_clock_mhz = clock_sum_ / static_cast<double>(n_clock_);
+  for (const auto& [name, n] : n_throttled_) summary_.throttled[name] = static_cast<double>(n) / static_cast<double>(n_throttle_);
   summary_.series = series_json();
 }
 

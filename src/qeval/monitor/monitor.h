@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,8 +30,12 @@ struct MonitorSummary {
   std::optional<int64_t> device_total_bytes;
   std::optional<double> device_utilisation;  // mean over time and devices, 0..1
   std::optional<double> device_power_w;      // mean over time, devices summed
-  // {"columns": ["t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation"], "rows":
-  // [...]}: t_s since start, at the end of the interval that a row covers; cpu and device_utilisation 0..1, device
+  std::optional<double> device_energy_j;     // power over time
+  std::optional<double> highest_temperature_c, mean_sm_clock_mhz, lowest_sm_clock_mhz;
+  std::map<std::string, double> throttled;   // reason → share of the samples
+  std::optional<int> foreign_processes;      // most at a time that compute on a visible device and are not of this run
+  // {"columns": ["t_s", "rss_bytes", "cpu", "host_available_bytes", "device_bytes", "device_utilisation",
+  // "device_power_w", "sm_clock_mhz", "temperature_c", "foreign_processes"], "rows": [...]}: t_s since start, at the end of the interval that a row covers; cpu and device_utilisation 0..1, device
   // figures null without a device. A row holds its interval's highest memory and mean utilisation. At most kMaxRows, in
   // equal steps.
   Json series;
@@ -51,6 +57,8 @@ class Monitor {
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
 
+  // Process groups whose memory and CPU time count as this process's children: a server that is no child. Before start().
+  void watch_groups(std::vector<int> groups) { groups_ = std::move(groups); }
   // Forgets what an earlier start() measured. Periods under 10 ms are taken as 10 ms.
   void start(std::chrono::milliseconds period);
   // A last sample, then all figures. Again, or without start(): the same or an empty summary.
@@ -63,7 +71,7 @@ class Monitor {
     double cpu_s = 0;  // in the row's interval
     int64_t host_available_bytes = 0;
     std::optional<int64_t> device_bytes;
-    std::optional<double> device_utilisation, device_power_w;
+    std::optional<double> device_utilisation, device_power_w, sm_clock_mhz, temperature_c, foreign_processes;
   };
   struct Usage {
     int64_t rss_bytes = 0;
@@ -78,7 +86,12 @@ class Monitor {
   Json series_json() const;
   void summarise();
 
+  void note_device(const DeviceReading& reading, Row* row);
+  std::optional<int> foreign(const std::vector<int>& process_ids) const;
+
   std::unique_ptr<DeviceProbe> devices_;
+  std::vector<int> groups_;
+  std::set<int> own_processes_;  // at the last look at children
   size_t max_rows_;
   std::thread thread_;
   std::mutex mutex_;
@@ -93,7 +106,9 @@ class Monitor {
   size_t samples_per_row_ = 1, samples_in_row_ = 0;
   std::vector<Row> rows_;
   double device_utilisation_sum_ = 0, device_power_sum_ = 0;
-  int64_t n_utilisation_ = 0, n_power_ = 0;
+  int64_t n_utilisation_ = 0, n_power_ = 0, n_clock_ = 0, n_throttle_ = 0;
+  double clock_sum_ = 0, last_energy_s_ = 0, energy_j_ = 0;
+  std::map<std::string, int64_t> n_throttled_;
   MonitorSummary summary_;
 };
 

@@ -1,6 +1,8 @@
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "qeval/monitor/device_probe.h"
 
@@ -15,7 +17,13 @@ struct NvmlMemory {
 struct NvmlUtilization {
   unsigned gpu, memory;  // percent
 };
-constexpr int kNvmlSuccess = 0;
+struct NvmlProcess {  // nvmlProcessInfo_v2_t
+  unsigned pid;
+  unsigned long long used;
+  unsigned gpu_instance, compute_instance;
+};
+constexpr int kNvmlSuccess = 0, kSmClock = 1, kMemoryClock = 2, kGpuTemperature = 0;
+constexpr unsigned kMaxProcesses = 64;
 
 struct Functions {
   int (*init)() = nullptr;
@@ -27,7 +35,12 @@ struct Functions {
   int (*uuid)(NvmlDevice, char*, unsigned) = nullptr;
   int (*memory)(NvmlDevice, NvmlMemory*) = nullptr;
   int (*utilization)(NvmlDevice, NvmlUtilization*) = nullptr;
+  // Absent in old drivers or on some devices:
   int (*power)(NvmlDevice, unsigned*) = nullptr;  // milliwatts
+  int (*clock)(NvmlDevice, int, unsigned*) = nullptr;  // MHz
+  int (*temperature)(NvmlDevice, int, unsigned*) = nullptr;
+  int (*throttle)(NvmlDevice, unsigned long long*) = nullptr;
+  int (*processes)(NvmlDevice, unsigned*, NvmlProcess*) = nullptr;
 };
 
 template <typename F>
@@ -71,17 +84,40 @@ class Nvml : public DeviceProbe {
       if (f_.utilization(device, &utilization) == kNvmlSuccess) reading.utilisation = utilization.gpu / 100.0;
       unsigned milliwatts = 0;
       if (f_.power && f_.power(device, &milliwatts) == kNvmlSuccess) reading.power_w = milliwatts / 1000.0;
+      read_rest(device, reading);
       out.push_back(std::move(reading));
     }
     return out;
   }
 
  private:
+  void read_rest(NvmlDevice device, DeviceReading& reading) const {
+    unsigned value = 0;
+    if (f_.clock && f_.clock(device, kSmClock, &value) == kNvmlSuccess) reading.sm_clock_mhz = value;
+    if (f_.clock && f_.clock(device, kMemoryClock, &value) == kNvmlSuccess) reading.memory_clock_mhz = value;
+    if (f_.temperature && f_.temperature(device, kGpuTemperature, &value) == kNvmlSuccess) reading.temperature_c = value;
+    unsigned long long reasons = 0;
+    if (f_.throttle && f_.throttle(device, &reasons) == kNvmlSuccess) reading.throttle_reasons = reasons;
+    NvmlProcess processes[kMaxProcesses];
+    unsigned n = kMaxProcesses;
+    if (!f_.processes || f_.processes(device, &n, processes) != kNvmlSuccess) return;
+    for (unsigned i = 0; i < std::min(n, kMaxProcesses); ++i) reading.process_ids.push_back(static_cast<int>(processes[i].pid));
+  }
+
   void* library_;
   Functions f_;
 };
 
 }  // namespace
+
+std::vector<std::string> throttle_names(uint64_t reasons) {
+  static constexpr std::pair<uint64_t, const char*> kNames[] = {
+      {0x4, "power cap"}, {0x8, "hardware slowdown"}, {0x20, "software thermal"}, {0x40, "hardware thermal"}, {0x80, "power brake"}};
+  std::vector<std::string> out;
+  for (const auto& [bit, name] : kNames)
+    if (reasons & bit) out.emplace_back(name);
+  return out;
+}
 
 bool device_is_visible(const char* visible_devices, unsigned index, std::string_view uuid) {
   if (!visible_devices) return true;
@@ -116,6 +152,12 @@ std::unique_ptr<DeviceProbe> open_nvml(const std::string& library) {
                   load(handle, "nvmlDeviceGetMemoryInfo", &f.memory) &&
                   load(handle, "nvmlDeviceGetUtilizationRates", &f.utilization);
   load(handle, "nvmlDeviceGetPowerUsage", &f.power);
+  load(handle, "nvmlDeviceGetClockInfo", &f.clock);
+  load(handle, "nvmlDeviceGetTemperature", &f.temperature);
+  if (!load(handle, "nvmlDeviceGetCurrentClocksEventReasons", &f.throttle))
+    load(handle, "nvmlDeviceGetCurrentClocksThrottleReasons", &f.throttle);
+  if (!load(handle, "nvmlDeviceGetComputeRunningProcesses_v3", &f.processes))
+    load(handle, "nvmlDeviceGetComputeRunningProcesses_v2", &f.processes);
   if (!complete || f.init() != kNvmlSuccess) {
     ::dlclose(handle);
     return nullptr;

@@ -1,6 +1,7 @@
 /* Two devices behind NVML's C interface; the environment variable FAKE_NVML_FAILS makes the start fail. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct memory { unsigned long long total, free, used; };
 struct utilization { unsigned gpu, memory; };
@@ -27,3 +28,13 @@ int nvmlDeviceGetUtilizationRates(void* device, struct utilization* out) {
   return 0;
 }
 int nvmlDeviceGetPowerUsage(void* device, unsigned* milliwatts) { return *milliwatts = 100000u * (unsigned)(index_of(device) + 1), 0; }
+int nvmlDeviceGetClockInfo(void* device, int type, unsigned* mhz) { return *mhz = (type == 1 ? 1000u : 2000u) + (unsigned)index_of(device), 0; }
+int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* celsius) { return *celsius = 60u + (unsigned)index_of(device), sensor; }
+int nvmlDeviceGetCurrentClocksThrottleReasons(void* device, unsigned long long* reasons) { return *reasons = index_of(device) ? 0x4 | 0x40 | 0x1 : 0x1, 0; }
+struct process { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; };
+int nvmlDeviceGetComputeRunningProcesses_v3(void* device, unsigned* n, struct process* out) {
+  if (index_of(device) == 1) return 3; /* not supported */
+  out[0].pid = (unsigned)getpid();
+  out[1].pid = 1;
+  return *n = 2, 0;
+}

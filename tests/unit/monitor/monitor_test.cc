@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "qeval/monitor/environment.h"
+#include "qeval/monitor/usage.h"
 
 namespace qeval {
 namespace {
@@ -192,13 +193,31 @@ TEST(Devices, ReadsTheLibrary) {
   EXPECT_EQ(readings[0].utilisation, 0.5);
   EXPECT_FALSE(readings[1].utilisation) << "not supported by this device";
   EXPECT_EQ(readings[1].power_w, 200.0);
+  EXPECT_EQ(readings[0].sm_clock_mhz, 1000);
+  EXPECT_EQ(readings[1].memory_clock_mhz, 2001);
+  EXPECT_EQ(readings[1].temperature_c, 61);
+  EXPECT_EQ(throttle_names(*readings[0].throttle_reasons), std::vector<std::string>{}) << "idle is no throttling";
+  EXPECT_EQ(throttle_names(*readings[1].throttle_reasons), (std::vector<std::string>{"power cap", "hardware thermal"}));
+  EXPECT_EQ(readings[0].process_ids, (std::vector<int>{::getpid(), 1}));
+  EXPECT_TRUE(readings[1].process_ids.empty());
   Json environment = read_environment("", probe.get());
   EXPECT_EQ(environment.at("driver"), "535.104");
   EXPECT_EQ(environment.at("gpus").size(), 2u);
   ::setenv("CUDA_VISIBLE_DEVICES", "1", 1);
   EXPECT_EQ(probe->read().size(), 1u);
   ::unsetenv("CUDA_VISIBLE_DEVICES");
-  probe.reset();
+  Monitor monitor(std::move(probe));
+  monitor.start(milliseconds(10));
+  std::this_thread::sleep_for(milliseconds(60));
+  MonitorSummary summary = monitor.stop();
+  EXPECT_EQ(summary.highest_temperature_c, 61);
+  EXPECT_EQ(summary.lowest_sm_clock_mhz, 1000);
+  EXPECT_DOUBLE_EQ(*summary.mean_sm_clock_mhz, 1000.5);
+  EXPECT_EQ(summary.throttled, (std::map<std::string, double>{{"power cap", 0.5}, {"hardware thermal", 0.5}}));
+  EXPECT_EQ(summary.foreign_processes, 1) << "process 1 is none of ours";
+  EXPECT_NEAR(*summary.device_energy_j, 300 * summary.wall_s, 300 * 0.05) << "100 W and 200 W";
+  Json usage = usage_json(summary, 500);
+  EXPECT_NEAR(json_number(usage, "energy_j_per_1000_tokens"), 2 * *summary.device_energy_j, 1e-9);
   ::setenv("FAKE_NVML_FAILS", "1", 1);
   EXPECT_EQ(open_nvml(library), nullptr);
   ::unsetenv("FAKE_NVML_FAILS");

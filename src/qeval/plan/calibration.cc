@@ -1,0 +1,91 @@
+#include "qeval/plan/calibration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace qeval {
+namespace {
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  size_t n = values.size();
+  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+// The engine's steps of a stream's length (its generator makes the cache in these).
+double stream_length(double longest, int max_len) {
+  double step = 256;
+  while (step < longest && step * 1.5 < longest) step *= 2;
+  double rounded = step >= longest ? step : step * 1.5;
+  auto padded = [](double n) { return std::max(1.0, std::ceil(n / 256)) * 256; };
+  return std::min(padded(rounded), padded(std::max<double>(longest, max_len)));
+}
+
+}  // namespace
+
+LlamaMemory llama_memory(const PlanModel& m, const Serving& s, const Preset& preset, double longest) {
+  LlamaMemory out;
+  out.weight_bytes = weight_bytes(m, s);
+  int slots = std::clamp(preset.max_num_seqs, 1, 255) + (preset.prefix_caching ? 1 : 0);
+  out.kv_bytes = slots * (stream_length(longest, preset.max_model_len) * kv_bytes_per_token(m, s) + state_bytes_per_sequence(m, s));
+  out.compute_bytes = llama_compute_bytes(m, s, json_number(preset.llama, "n_ubatch", 512), slots, stream_length(longest, preset.max_model_len));
+  return out;
+}
+
+Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& before) {
+  Work work;
+  work.new_tokens = static_cast<double>(p.n_new_tokens);
+  work.prefill_tokens = std::max<double>(0, static_cast<double>(p.n_decoded_tokens - p.n_new_tokens));
+  if (p.n_decoded_tokens == 0) work.prefill_tokens = static_cast<double>(p.n_prompt_tokens - p.n_cached_tokens);
+  work.concurrency = std::max(1.0, p.mean_streams);
+  double mean_prompt = p.n_responses > 0 ? static_cast<double>(p.n_prompt_tokens) / static_cast<double>(p.n_responses) : 0;
+  work.prompt_length = std::max(1.0, mean_prompt);
+  work.context = mean_prompt + (p.n_responses > 0 ? static_cast<double>(p.n_new_tokens) / static_cast<double>(p.n_responses) / 2 : 0);
+  WorkTime roofline = work_time(f.model, f.serving, f.hardware, work);
+  Json out = {{"engine", f.engine}, {"hardware", f.hardware.name}, {"model", f.model.name}, {"mean_streams", work.concurrency},
+              {"roofline_prefill_s", roofline.prefill_s}, {"roofline_decode_s", roofline.decode_s}};
+  bool apart = p.prefill_s > 0 || p.decode_s > 0;
+  if (apart && p.prefill_s > 0 && roofline.prefill_s > 0) out["prefill_efficiency"] = roofline.prefill_s / p.prefill_s;
+  if (apart && p.decode_s > 0 && roofline.decode_s > 0) out["decode_efficiency"] = roofline.decode_s / p.decode_s;
+  double measured = p.decode_busy_s > 0 ? p.decode_busy_s : p.wall_s;
+  if (!apart && measured > 0 && roofline.total_s() > 0) out["prefill_efficiency"] = out["decode_efficiency"] = roofline.total_s() / measured;
+  double prefill = before.prefill > 0 ? before.prefill : 1, decode = before.decode > 0 ? before.decode : 1;
+  double expected_s = roofline.prefill_s / prefill + roofline.decode_s / decode;
+  out["calibrated_by"] = before.source;
+  if (expected_s > 0) {
+    out["expected_busy_s"] = expected_s;
+    if (p.n_new_tokens > 0) out["expected_generated_tok_s"] = static_cast<double>(p.n_new_tokens) / expected_s;
+    out["expected_total_tok_s"] = (work.prefill_tokens + work.new_tokens) / expected_s;
+  }
+  if (f.engine == "llama" && p.longest_request_tokens > 0) {
+    LlamaMemory memory = llama_memory(f.model, f.serving, f.preset, static_cast<double>(p.longest_request_tokens));
+    out["weight_bytes"] = memory.weight_bytes;
+    out["kv_bytes"] = memory.kv_bytes;
+    out["compute_bytes"] = memory.compute_bytes;
+    out["memory_bytes"] = memory.total();
+  }
+  return out;
+}
+
+Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model) {
+  for (bool same_model : {true, false}) {
+    std::vector<double> prefill, decode;
+    std::string ids;
+    for (const EarlierRun& r : runs) {
+      if (json_string(r.predicted, "engine") != engine || json_string(r.predicted, "hardware") != hardware) continue;
+      if (same_model && json_string(r.predicted, "model") != model) continue;
+      double p = json_number(r.predicted, "prefill_efficiency"), d = json_number(r.predicted, "decode_efficiency");
+      if (p > 0) prefill.push_back(p);
+      if (d > 0) decode.push_back(d);
+      if (p > 0 || d > 0) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", r.run);
+    }
+    if (ids.empty()) continue;
+    return {median(prefill), median(decode), fmt::format("run{} {} on {}", ids.find(',') == std::string::npos ? "" : "s", ids, hardware)};
+  }
+  return {};
+}
+
+}  // namespace qeval

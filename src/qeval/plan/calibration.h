@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qeval/core/task_summary.h"
+#include "qeval/plan/deployment.h"
+
+namespace qeval {
+
+// What earlier runs reached of the roofline; 0: none known.
+struct Calibration {
+  double prefill = 0, decode = 0;
+  std::string source;  // "median of runs 3, 5 on NVIDIA H100"
+};
+
+// A finished run's own figures beside the roofline's, kept with its performance as `predicted`: hardware, engine, model,
+// roofline and measured seconds of prompts and of answers, their ratio (efficiency), what the calibration so far expected,
+// and the predicted memory.
+struct RunFacts {
+  PlanModel model;
+  Serving serving;
+  Hardware hardware;
+  std::string engine;
+  Preset preset;
+  bool reference = false;  // llama: F32 weights, which keep KV in F32
+};
+Json predict_run(const RunFacts& facts, const RunPerformance& measured, const Calibration& before);
+
+// Medians over earlier `predicted` records of the same engine and hardware; those of the same model alone where there are any.
+struct EarlierRun {
+  int64_t run = 0;
+  Json predicted;
+};
+Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model);
+
+// Memory of the embedded engine: weights, the cache that it makes for `slots` answers of `longest` tokens, and graphs.
+struct LlamaMemory {
+  double weight_bytes = 0, kv_bytes = 0, compute_bytes = 0;
+  double total() const { return weight_bytes + kv_bytes + compute_bytes; }
+};
+LlamaMemory llama_memory(const PlanModel& model, const Serving& serving, const Preset& preset, double longest);
+
+}  // namespace qeval
