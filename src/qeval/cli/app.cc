@@ -59,6 +59,7 @@ int run_cli(int argc, char** argv) {
   add_tracker_command(app, command);
   add_selfcheck_command(app, command);
   add_models_commands(app, command);
+  add_plan_command(app, command);
   add_model_make_command(app, command);
   add_tasks_commands(app, command);
   add_data_commands(app, command);

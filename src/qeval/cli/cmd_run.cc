@@ -6,6 +6,7 @@
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
 #include "qeval/cli/dry_run.h"
+#include "qeval/cli/plan_inputs.h"
 #include "qeval/cli/run_options.h"
 #include "qeval/cli/vary.h"
 #include "qeval/os/signals.h"
@@ -114,7 +115,9 @@ struct Resolved {
 
 Result<Resolved> resolve(const RunOptions& options, const TaskRegistry& registry) {
   Resolved out;
-  QEVAL_TRY(out.engine, plan_engine(engine_request(options)));
+  EngineRequest request = engine_request(options);
+  request.stop = StopSignals::requested();
+  QEVAL_TRY(out.engine, plan_engine(request));
   for (const std::string& note : out.engine.notes) console().note(note);
   if (!options.weights_id.empty() && out.engine.weights.verified)
     console().note("--weights-id: these weights are known by their SHA-256; the id is not used");
@@ -131,6 +134,7 @@ Result<RunOutcome> run_one(const RunOptions& options, const Resolved& resolved, 
   services.sandbox = [&] { return sandbox.get(); };
   services.published = place.published;
   services.environment = place.environment;
+  services.predict = run_prediction(resolved.engine, *place.store, options.model);
   services.stop = place.stop.flag();
   services.progress = ProgressTeller();
   services.note = [](const std::string& line) { console().note(line); };
@@ -179,6 +183,7 @@ Result<int> run(const RunOptions& options) {
     QEVAL_TRY(Resolved one, resolve(variant.options, *registry));
     if (options.dry_run) {
       QEVAL_TRY(Json plan, dry_run(one.plan, *registry, variant.options));
+      if (one.engine.details.is_object()) plan["engine_details"] = one.engine.details;
       dry.push_back(std::move(plan));
     }
     resolved.push_back(std::move(one));

@@ -43,6 +43,7 @@ void add_model_make_command(CLI::App& app, Command& command);
 void add_tasks_commands(CLI::App& app, Command& command);
 void add_data_commands(CLI::App& app, Command& command);
 void add_bench_command(CLI::App& app, Command& command);
+void add_plan_command(CLI::App& app, Command& command);
 void add_completion_command(CLI::App& app, Command& command);
 
 void add_store_option(CLI::App& app, CommonOptions& options);

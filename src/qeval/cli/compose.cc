@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "qeval/cli/compose_vllm.h"
 #include "qeval/cli/fake_script.h"
 #include "qeval/cli/run_options.h"
 #include "qeval/engine/openai/openai_engine.h"
@@ -43,10 +44,10 @@ std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_ca
 Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   QEVAL_TRY(auto models, all_models());
   QEVAL_TRY(ResolvedModel model,
-            resolve_model(request.model, models, [](const std::string& file, int64_t done, int64_t total) {
+            resolve_model(request.model, models, [&](const std::string& file, int64_t done, int64_t total) {
               console().progress(
                   fmt::format("downloading {}: {} of {}", file, megabytes(done), total < 0 ? "?" : megabytes(total)));
-              return true;
+              return !(request.stop && request.stop->load());
             }));
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(model.gguf_path));
   QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, weights_hash_memory(), false, [](double share) {
@@ -176,6 +177,7 @@ Result<EnginePlan> plan_engine(const EngineRequest& request) {
   QEVAL_TRY(Preset preset, preset_with_settings(request.preset.name, request.settings));
   if (request.engine == "fake") return plan_fake(request, std::move(preset));
   if (request.engine == "openai") return plan_openai(request, std::move(preset));
+  if (request.engine == "vllm") return plan_vllm(request, std::move(preset));
 #ifdef QEVAL_WITH_LLAMA
   return plan_llama(request, std::move(preset));
 #else

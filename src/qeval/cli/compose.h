@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -50,6 +51,8 @@ struct EngineRequest {
   std::string tokenizer;             // GGUF whose vocabulary a server's model has
   bool adaptive = true;              // engine openai: concurrency finds its level
   bool ignore_eos = false;           // engine openai: answers of exactly their length, where the server can
+  std::string vllm;                  // engine vllm: the program or its virtual environment, "" = PATH
+  const std::atomic<bool>* stop = nullptr;  // true: give up
 };
 
 // A model resolved and, if need be, downloaded; nothing loaded yet.
@@ -64,6 +67,7 @@ struct EnginePlan {
   std::optional<EngineCapabilities> can;  // where it is known before loading and may be less than everything
   bool offers_tools = true;          // its chat template has a place for tools, as far as known
   std::vector<std::string> notes;
+  Json details;                      // what --dry-run shows of the engine beyond all this, or null
   std::function<Result<std::unique_ptr<Engine>>()> load;
 };
 Result<EnginePlan> plan_engine(const EngineRequest& request);

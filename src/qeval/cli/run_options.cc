@@ -211,6 +211,7 @@ EngineRequest engine_request(const RunOptions& options) {
   request.base_urls = options.base_urls;
   request.weights_id = options.weights_id;
   request.tokenizer = options.tokenizer;
+  request.vllm = options.vllm;
   request.preset.name = options.preset;
   request.settings = options.set;
   return request;
@@ -253,8 +254,8 @@ Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, con
 
 void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--model", o.model, "Registry id, GGUF path, or hf:ORG/REPO[:QUANT|FILE]; with --engine openai, the name that the server has for it")->required();
-  app.add_option("--engine", o.engine, "llama (embedded), openai (a server that is running), or fake (scripted, for tests)")
-      ->capture_default_str()->check(CLI::IsMember({"llama", "openai", "fake"}));
+  app.add_option("--engine", o.engine, "llama (embedded), vllm (started here, see --vllm), openai (a server that is running), or fake (scripted, for tests)")
+      ->capture_default_str()->check(CLI::IsMember({"llama", "vllm", "openai", "fake"}));
   app.add_option("--base-url", o.base_urls, "Engine openai: address of a server, http://HOST:PORT; several share the load. "
                                             "Its key comes from OPENAI_API_KEY or QEVAL_API_KEY");
   app.add_option("--tokenizer", o.tokenizer, "Engine openai: GGUF with the model's vocabulary, where the server has no /tokenize");
@@ -294,6 +295,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--no-tracker", o.no_tracker, "Leave the tracker alone");
   app.add_option("--output-path", o.output_path, "Also write results_*.json and samples_*.jsonl in lm-eval's format");
   app.add_option("--fake-script", o.fake_script, "Engine fake: JSON file {\"prompt part\": \"answer\"}");
+  app.add_option("--vllm", o.vllm, "Engine vllm: the program, or its virtual environment's folder (default: vllm in PATH)");
   app.add_flag("--dry-run", o.dry_run, "Print the resolved plan, compute nothing");
   app.add_flag("--unsafe-code", o.common.unsafe_code, "Run model-written code without a sandbox where none works");
   add_store_option(app, o.common);

@@ -96,6 +96,7 @@ Json to_json(const TaskSummary& s) {
               {"n_infrastructure", s.n_infrastructure}, {"n_reused", s.n_reused},
               {"n_prompt_tokens", s.n_prompt_tokens}, {"n_new_tokens", s.n_new_tokens}, {"wall_s", s.wall_s}, {"judge", s.judge}};
   if (s.published) out["published"] = to_json(*s.published);
+  if (s.usage.is_object()) out["usage"] = s.usage;
   return out;
 }
 
@@ -137,6 +138,7 @@ TaskSummary task_summary_from_json(const Json& j) {
   s.n_new_tokens = json_int(j, "n_new_tokens");
   s.wall_s = json_number(j, "wall_s");
   if (j.is_object() && j.contains("judge")) s.judge = j["judge"];
+  if (j.contains("usage") && j["usage"].is_object()) s.usage = j["usage"];
   return s;
 }
 
@@ -165,6 +167,12 @@ Json to_json(const RunPerformance& p) {
   put(out, "device_total_bytes", p.device_total_bytes);
   put(out, "cpu_utilisation", p.cpu_utilisation);
   put(out, "device_utilisation", p.device_utilisation);
+  out["prefill_s"] = p.prefill_s;
+  out["decode_s"] = p.decode_s;
+  out["mean_streams"] = p.mean_streams;
+  out["longest_request_tokens"] = p.longest_request_tokens;
+  for (const auto& [key, value] : {std::pair{"usage", &p.usage}, std::pair{"server", &p.server}, std::pair{"predicted", &p.predicted}})
+    if (value->is_object()) out[key] = *value;
   return out;
 }
 
@@ -199,6 +207,12 @@ RunPerformance run_performance_from_json(const Json& j) {
   get(j, "device_total_bytes", p.device_total_bytes);
   get(j, "cpu_utilisation", p.cpu_utilisation);
   get(j, "device_utilisation", p.device_utilisation);
+  p.prefill_s = json_number(j, "prefill_s");
+  p.decode_s = json_number(j, "decode_s");
+  p.mean_streams = json_number(j, "mean_streams");
+  p.longest_request_tokens = json_int(j, "longest_request_tokens");
+  for (const auto& [key, value] : {std::pair{"usage", &p.usage}, std::pair{"server", &p.server}, std::pair{"predicted", &p.predicted}})
+    if (j.is_object() && j.contains(key) && j[key].is_object()) *value = j[key];
   return p;
 }
 

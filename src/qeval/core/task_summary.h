@@ -71,6 +71,7 @@ struct TaskSummary {
   int64_t n_prompt_tokens = 0, n_new_tokens = 0;
   double wall_s = 0;
   Json judge;                                              // who rated, and how far to trust it; null = nobody
+  Json usage;                                              // the monitor's figures while its answers came: object or null
 
   const MetricSummary* primary() const;                    // null where the task has no metric yet
 };
@@ -89,6 +90,12 @@ struct RunPerformance {
   std::optional<int64_t> peak_rss_bytes, model_bytes, kv_bytes, compute_bytes;
   std::optional<int64_t> peak_device_bytes, device_total_bytes;
   std::optional<double> cpu_utilisation, device_utilisation;  // 0..1 of the cores / of the device
+  double prefill_s = 0, decode_s = 0;  // of decode_busy_s, where the engine tells them apart
+  double mean_streams = 0;             // answers being written at a time, while any was
+  int64_t longest_request_tokens = 0;  // prompt and answer as asked for
+  // Objects or null. usage: what the monitor saw beyond the above (power_w, energy_j, temperature_c, …); server: what its
+  // counters said; predicted: the plan's figures for this run, made after it from earlier runs alone.
+  Json usage, server, predicted;
 };
 
 Json to_json(const MetricSummary& summary);

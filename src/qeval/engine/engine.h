@@ -35,6 +35,8 @@ struct EngineInfo {
   Json settings;
   int max_model_len = 0;
   int max_concurrency = 1;
+  std::vector<std::string> metrics_urls;  // where its server tells counters in Prometheus' format; empty: nowhere
+  std::vector<int> server_groups;         // process groups of a server on this machine that are no children of this process
   std::vector<std::string> notes;  // what a reader of the numbers must know (preset setting without effect …)
 };
 

@@ -53,7 +53,7 @@ StopSignals::~StopSignals() {
   close(wake.exchange(-1));
 }
 
-const std::atomic<bool>* StopSignals::flag() const { return &stop_requested; }
+const std::atomic<bool>* StopSignals::requested() { return &stop_requested; }
 int StopSignals::wake_fd() const { return wake.load(); }
 
 KilledOnExit::KilledOnExit(pid_t group) {

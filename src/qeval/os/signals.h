@@ -18,7 +18,9 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   // Valid for the life of the program; reset by the next StopSignals.
-  const std::atomic<bool>* flag() const;
+  const std::atomic<bool>* flag() const { return requested(); }
+  // The same without an object: false while there has been none.
+  static const std::atomic<bool>* requested();
   // Readable from the first signal on: for poll. Do not read from it.
   int wake_fd() const;
 };

@@ -81,6 +81,7 @@ std::string system_performance(const Subject& s) {
   out += latency_line("First Token", p.ttft_p50_s, p.ttft_p95_s, p.ttft_p99_s);
   out += latency_line("Between Tokens", p.itl_p50_s, p.itl_p95_s, p.itl_p99_s);
   out += latency_line("Whole Answer", p.e2e_p50_s, p.e2e_p95_s, p.e2e_p99_s);
+  out += serving_lines(p);
   out += fmt::format(
       "- **Wall Time:** {:.1f} s for {} answers{}\n\n", p.wall_s, p.n_responses,
       p.n_reused > 0 ? fmt::format("; {} more came from the store and count in none of these", p.n_reused) : "");

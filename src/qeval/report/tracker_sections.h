@@ -54,6 +54,8 @@ std::string models_section(const TrackerInput& input);
 std::string presets_section(const TrackerInput& input);
 std::string results_section(const TrackerInput& input, const std::vector<ModelGroup>& groups);
 std::string agent_workflows(const Subject& subject);  // "" where no agent task ran
+// Of a run's system performance: power and energy, the server's counters, what disturbed, and the plan's figures beside.
+std::string serving_lines(const RunPerformance& performance);
 std::string dataset_table(const Subject& subject, bool with_runs);
 std::string function_calling_section(const Subject& subject);
 std::string thinking_section(const Subject& subject);  // "" where no task said whether to think

@@ -66,6 +66,8 @@ struct RunServices {
   std::function<Result<Sandbox*>()> sandbox;                      // called only if a task runs code
   std::vector<PublishedScore> published;
   Json environment;
+  // The plan's figures for what was measured, null: none. Called once, after a run that decoded anything.
+  std::function<Json(const RunPerformance&)> predict;
   const std::atomic<bool>* stop = nullptr;                        // true: finish cleanly, resumable
   std::function<void(const RunProgress&)> progress;               // from the runner's thread, a few times a second
   std::function<void(const std::string&)> note;                   // one line worth telling

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "qeval/monitor/monitor.h"
+#include "qeval/monitor/server_metrics.h"
+#include "qeval/monitor/usage.h"
 #include "qeval/runner/run.h"
 #include "qeval/runner/run_lease.h"
 #include "qeval/runner/sample_flow.h"
@@ -140,12 +142,21 @@ class Execution {
     QEVAL_TRY(std::unique_ptr<Engine> engine, services_.load_engine());
     QEVAL_CHECK(record_engine(*engine));
     Monitor monitor;
+    monitor.watch_groups(engine->info().server_groups);
+    ServerWatch server(engine->info().metrics_urls);
+    auto measured_from = SteadyClock::now();
     monitor.start(std::chrono::milliseconds(500));
+    server.start(std::chrono::milliseconds(1000));
     SampleFlow flow(plan_, services_, run_.id, tasks_, *engine);
+    const double offset_s = seconds_since(measured_from);
     Status flowed = flow.run();
+    server.stop();
     MonitorSummary usage = monitor.stop();
     QEVAL_TRY(auto series, services_.store->series(run_.id));
     QEVAL_CHECK(services_.store->put_series(run_.id, "monitor", appended_series(series["monitor"], usage.series)));
+    Json server_series = server.series();
+    if (server_series.is_object()) QEVAL_CHECK(services_.store->put_series(run_.id, "server", server_series));
+    keep_windows(usage.series, server_series, offset_s);
     if (!flowed) {
       (void)services_.store->flush();
       return fail(flowed.error());
@@ -156,7 +167,21 @@ class Execution {
     performance.peak_device_bytes = usage.peak_device_bytes;
     performance.device_total_bytes = usage.device_total_bytes;
     performance.device_utilisation = usage.device_utilisation;
+    performance.usage = usage_json(usage, performance.n_new_tokens);
+    performance.server = server.summary();
+    if (services_.predict && performance.n_responses > 0) performance.predicted = services_.predict(performance);
     return finish(flow.interrupted(), performance);
+  }
+
+  // Of each task the time in which its own answers came.
+  void keep_windows(const Json& monitor, const Json& server, double offset_s) {
+    for (auto& t : tasks_) {
+      if (t->first_s < 0) continue;
+      Json window = Json::object();
+      if (Json part = series_window(monitor, t->first_s + offset_s, t->last_s + offset_s); part.is_object()) window["monitor"] = part;
+      if (Json part = series_window(server, t->first_s + offset_s, t->last_s + offset_s); part.is_object()) window["server"] = part;
+      if (!window.empty()) t->usage = std::move(window);
+    }
   }
 
   Status record_engine(const Engine& engine) {
@@ -188,6 +213,7 @@ class Execution {
       record.done = !interrupted && !plan_.predict_only;
       TaskSummary summary =
           summarise_task(t->task->spec(), summary_input(*t, plan_), doc_ids, scores, services_.published);
+      summary.usage = t->usage;
       outcome.n_infrastructure += summary.n_infrastructure;
       record.summary = to_json(summary);
       QEVAL_CHECK(services_.store->put_task(run_.id, record));

@@ -256,7 +256,9 @@ Status SampleFlow::take(Response response) {
   by_key_.erase(flight.key);
   if (response.finish == FinishReason::cancelled) response = failed(response.id, EngineFailure::engine_error, "cancelled");
   last_response_s_ = seconds_since(start_);
-  tally_.add(response, flight.request.kind == RequestKind::generate);
+  const bool generated = flight.request.kind == RequestKind::generate;
+  tally_.add(response, generated, last_response_s_);
+  if (generated) tally_.note_request(response.n_prompt_tokens + flight.request.max_new_tokens);
   bool first = true;
   for (const Waiter& waiter : flight.waiters) {
     if (response.failure == EngineFailure::none) {

@@ -1,8 +1,23 @@
 #include "qeval/runner/tally.h"
 
 namespace qeval {
+namespace {
 
-void Tally::add(const Response& r, bool generated) {
+// Streams open at a time, while any was.
+double mean_streams(std::vector<std::pair<double, double>> streams) {
+  std::sort(streams.begin(), streams.end());
+  double sum = 0, covered = 0, end = -1e300;
+  for (const auto& [from, to] : streams) {
+    sum += to - from;
+    covered += std::max(0.0, to - std::max(from, end));
+    end = std::max(end, to);
+  }
+  return covered > 0 ? sum / covered : 0;
+}
+
+}  // namespace
+
+void Tally::add(const Response& r, bool generated, double now_s) {
   if (r.failure != EngineFailure::none) return;
   ++performance_.n_responses;
   performance_.n_prompt_tokens += r.n_prompt_tokens;
@@ -16,6 +31,7 @@ void Tally::add(const Response& r, bool generated) {
   const double last_s = r.token_times_s.empty() ? r.total_s : r.token_times_s.back();
   if (r.n_new_tokens > 1 && r.first_token_s > 0 && last_s > r.first_token_s)
     stream_s_per_token_.add((last_s - r.first_token_s) / (r.n_new_tokens - 1));
+  streams_.emplace_back(now_s - std::max(0.0, r.total_s - r.first_token_s), now_s);
 }
 
 RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
@@ -24,6 +40,9 @@ RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
   out.decode_busy_s = stats.busy_s;
   out.n_decoded_tokens = stats.n_decoded_tokens;
   out.n_batches = stats.n_batches;
+  out.prefill_s = stats.prefill_s;
+  out.decode_s = stats.decode_s;
+  out.mean_streams = mean_streams(streams_);
   double seconds = stats.busy_s > 0 ? stats.busy_s : wall_s;
   if (out.n_new_tokens > 0 && seconds > 0) out.generated_tok_s = static_cast<double>(out.n_new_tokens) / seconds;
   if (out.n_decoded_tokens > 0 && seconds > 0) out.total_tok_s = static_cast<double>(out.n_decoded_tokens) / seconds;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "qeval/core/task_summary.h"
@@ -12,7 +14,9 @@ namespace qeval {
 // up, not from when it was handed over: a run hands over as much as fits. Not thread-safe.
 class Tally {
  public:
-  void add(const Response& response, bool generated);
+  // `now_s`: when it came, on the clock of the caller.
+  void add(const Response& response, bool generated, double now_s);
+  void note_request(int64_t n_tokens) { performance_.longest_request_tokens = std::max(performance_.longest_request_tokens, n_tokens); }
   void add_reused() { ++performance_.n_reused; }
   // `wall_s`: first submit to last response.
   RunPerformance finish(const SessionStats& stats, double wall_s) const;
@@ -21,6 +25,7 @@ class Tally {
  private:
   RunPerformance performance_;
   LatencyHistogram ttft_, itl_, e2e_, stream_s_per_token_;
+  std::vector<std::pair<double, double>> streams_;  // first token and end of each answer
 };
 
 }  // namespace qeval

@@ -22,6 +22,7 @@ struct TaskState {
   int64_t n_reused = 0;                          // samples whose responses all came from the store
   int64_t n_prompt_tokens = 0, n_new_tokens = 0;
   double first_s = -1, last_s = 0;               // of its own responses, since the run's start
+  Json usage;                                    // what the monitor saw meanwhile
   bool done = false;
 };
 

@@ -120,5 +120,12 @@ TEST(HttpDownload, AFullDiskIsSaid) {
 
 TEST(UrlEscape, KeepsOnlyUnreserved) { EXPECT_EQ(url_escape("a b/ü~"), "a%20b%2F%C3%BC~"); }
 
+TEST(Loopback, IsThisMachineAndNothingThatLooksLikeIt) {
+  for (const char* url : {"http://127.0.0.1:8000/x", "http://localhost", "https://localhost:1/", "http://[::1]:8000", "http://user:a@127.1.2.3/"})
+    EXPECT_TRUE(loopback_url(url)) << url;
+  for (const char* url : {"http://127.evil.example@host.example/", "http://localhost.example/", "http://10.0.0.1/127.0.0.1"})
+    EXPECT_FALSE(loopback_url(url)) << url;
+}
+
 }  // namespace
 }  // namespace qeval

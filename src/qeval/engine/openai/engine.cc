@@ -45,6 +45,7 @@ BodyOptions OpenAiEngine::body() const {
   out.model = facts_.model;
   out.default_thinking = options_.default_thinking;
   out.ignore_eos = options_.ignore_eos;
+  out.stop_token_ids = options_.stop_token_ids;
   return out;
 }
 
@@ -80,8 +81,11 @@ void OpenAiEngine::describe() {
                     {"base_urls", std::move(urls)}};
   if (options_.default_thinking) info_.settings["default_thinking"] = *options_.default_thinking;
   describe_weights();
-  note(fmt::format("the server says what it runs: weights are declared{}, not verified", options_.weights_id.empty() ? "" : " by --weights-id"));
-  note(fmt::format("of preset {} only max_num_seqs ({}) acts on a server that is running already", options_.preset.name, info_.max_concurrency));
+  if (!options_.stop_token_ids.empty() && facts_.kind == ServerKind::vllm) info_.settings["stop_token_ids"] = options_.stop_token_ids;
+  if (facts_.metrics)
+    for (const std::string& url : options_.base_urls) info_.metrics_urls.push_back(url + "/metrics");
+  if (options_.engine_name == "openai") note(fmt::format("the server says what it runs: weights are declared{}, not verified", options_.weights_id.empty() ? "" : " by --weights-id"));
+  if (options_.engine_name == "openai") note(fmt::format("of preset {} only max_num_seqs ({}) acts on a server that is running already", options_.preset.name, info_.max_concurrency));
   if (facts_.n_slots > 0 && facts_.n_slots < info_.max_concurrency)
     note(fmt::format("the server works on {} sequences at once; more wait inside it", facts_.n_slots));
   if (!can.loglikelihood)

@@ -20,8 +20,9 @@ struct OpenAiOptions {
   std::string weights_id;                // the user's own id for the weights; "" = the model's name, declared
   std::string hf_id;
   std::optional<bool> default_thinking;  // sent with every chat that leaves it open; no value: the model has no switch
+  std::vector<int> stop_token_ids;       // end ids besides the one that the server knows; vLLM takes them
   std::shared_ptr<const Tokenizer> tokenizer;  // null: the server's
-  std::string engine_name = "openai";
+  std::string engine_name = "openai";    // another: qeval started the server itself and says what it is
   bool adaptive = true;                  // concurrency finds its level; false: always max_num_seqs
   bool ignore_eos = false;               // load tests: the model's end token does not end an answer
   OpenAiTimeouts timeouts;

@@ -37,6 +37,7 @@ void add_stops(const Request& request, const BodyOptions& options, Json& body) {
   for (const std::string& stop : request.until)
     if (!stop.empty()) stops.push_back(stop);
   if (options.kind == ServerKind::openai && stops.size() > kMaxStopsElsewhere) stops.resize(kMaxStopsElsewhere);
+  if (options.kind == ServerKind::vllm && !options.stop_token_ids.empty()) body["stop_token_ids"] = options.stop_token_ids;
   if (stops.empty()) return;
   body["stop"] = stops;
   if (options.kind == ServerKind::llama_server) body["verbose"] = true;  // else it does not say which one it was

@@ -18,6 +18,7 @@ struct BodyOptions {
   std::optional<bool> default_thinking;  // sent where a chat leaves it open; no value: the model has no switch
   bool stream = true;
   bool ignore_eos = false;               // answers of exactly their length, for load tests; vLLM and llama-server can
+  std::vector<int> stop_token_ids;       // vLLM: further tokens that end an answer
 };
 
 // The path below the base address and the JSON body of a generation. Chat prompts go to chat/completions as messages,
