@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "gguf.h"
-#include "qeval/engine/llama/gguf_info.h"
+#include "qeval/core/gguf_parts.h"
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
 
