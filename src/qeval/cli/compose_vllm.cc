@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "qeval/engine/openai/openai_engine.h"
@@ -177,7 +178,8 @@ Status check_fit(const ServedModel& model, const VllmInstall& install, VllmComma
   Hardware device = device_of(install);
   QEVAL_TRY(Serving serving, serving_of(command.preset, "vllm"));
   if (install.cpu_build) {
-    command.cpu_kv_gib = cpu_kv_gib(*planned, serving, command.preset, device);
+    const char* given = std::getenv("VLLM_CPU_KVCACHE_SPACE");  // the user's own goes first
+    command.cpu_kv_gib = given && std::atof(given) > 0 ? std::atof(given) : cpu_kv_gib(*planned, serving, command.preset, device);
     int longest = planned->context > 0 ? std::min(planned->context, command.preset.max_model_len) : command.preset.max_model_len;
     plan.notes.push_back(fmt::format("KV cache of {:.0f} GiB: {} sequences of {} tokens fit, {} of {:.0f}", command.cpu_kv_gib,
                                      sequences_that_fit(*planned, serving, command.cpu_kv_gib * kGiB, longest), longest,

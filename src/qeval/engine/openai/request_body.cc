@@ -5,7 +5,7 @@
 namespace qeval {
 namespace {
 
-constexpr size_t kMaxStopsElsewhere = 4;  // OpenAI's own limit; the client cuts at all of them anyway
+constexpr size_t kMaxStopsElsewhere = 4;  // OpenAI's own limit, and vLLM's from 0.32 on; the client cuts at all of them anyway
 
 // Seeds of 32 bits are the common ground of the servers.
 uint32_t seed_of(const Request& request) {
@@ -36,7 +36,7 @@ void add_stops(const Request& request, const BodyOptions& options, Json& body) {
   std::vector<std::string> stops;
   for (const std::string& stop : request.until)
     if (!stop.empty()) stops.push_back(stop);
-  if (options.kind == ServerKind::openai && stops.size() > kMaxStopsElsewhere) stops.resize(kMaxStopsElsewhere);
+  if (options.kind != ServerKind::llama_server && stops.size() > kMaxStopsElsewhere) stops.resize(kMaxStopsElsewhere);
   if (options.kind == ServerKind::vllm && !options.stop_token_ids.empty()) body["stop_token_ids"] = options.stop_token_ids;
   if (stops.empty()) return;
   body["stop"] = stops;
