@@ -52,6 +52,10 @@ struct SessionStats {
   double busy_s = 0;                 // inside decode calls
   double prefill_s = 0, decode_s = 0;
   int64_t peak_kv_cells = 0;
+  // Scoring: tokens in micro-batches, and what these had room for, while work for a full one was known.
+  int64_t n_fill_tokens = 0, n_fill_room = 0;
+  // Generation: busy slots, and slots, summed over the steps during which requests waited for one.
+  int64_t n_busy_slots = 0, n_all_slots = 0;
   int64_t model_bytes = 0, kv_bytes = 0, compute_bytes = 0;  // as the engine accounts them; 0 = unknown
 };
 

@@ -86,10 +86,12 @@ bool SessionQueue::wait_for_work(std::chrono::microseconds timeout) {
   return !stopped_ && !dead_;
 }
 
-void SessionQueue::settle(std::chrono::microseconds quiet) {
+void SessionQueue::settle(std::chrono::microseconds quiet, std::chrono::microseconds most) {
   std::unique_lock lock(mutex_);
+  const auto end = SteadyClock::now() + most;
   auto done = [&] { return closed_ || stopped_ || outstanding_.size() + responses_.size() >= max_pending_; };
-  while (!done() && SteadyClock::now() < last_submit_ + quiet) work_.wait_until(lock, last_submit_ + quiet, done);
+  while (!done() && SteadyClock::now() < std::min(last_submit_ + quiet, end))
+    work_.wait_until(lock, std::min(last_submit_ + quiet, end), done);
 }
 
 std::vector<SessionQueue::Item> SessionQueue::take(size_t limit) {

@@ -41,8 +41,8 @@ class SessionQueue {
   // For workers.
   // Waits until something is pending, a cancel has come, input closed or the queue stopped. False: stop working.
   bool wait_for_work(std::chrono::microseconds timeout);
-  // Waits while requests keep arriving: until none came for `quiet`, input closed, or the queue is full.
-  void settle(std::chrono::microseconds quiet);
+  // Waits while requests keep arriving: until none came for `quiet`, input closed, the queue is full, or `most` is over.
+  void settle(std::chrono::microseconds quiet, std::chrono::microseconds most);
   // Up to `limit` pending requests, highest priority first, then oldest; cancelled ones are answered, not returned.
   std::vector<Item> take(size_t limit);
   size_t n_pending() const;

@@ -63,7 +63,7 @@ Status DecodeContext::create(const ContextShape& shape) {
   params.n_ubatch = static_cast<uint32_t>(settings_.n_ubatch);
   params.n_batch = params.n_ubatch;
   params.n_seq_max = static_cast<uint32_t>(shape.n_seq_max);
-  params.n_outputs_max = static_cast<uint32_t>(std::max(settings_.max_rows, shape.n_seq_max));
+  params.n_outputs_max = static_cast<uint32_t>(std::max(shape.n_rows > 0 ? shape.n_rows : settings_.max_rows, shape.n_seq_max));
   params.n_threads = params.n_threads_batch = settings_.n_threads;
   params.flash_attn_type = settings_.flash_attn;
   params.type_k = settings_.type_k;

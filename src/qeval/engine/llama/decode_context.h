@@ -27,6 +27,7 @@ struct ContextShape {
   int n_seq_max = 1;
   int n_ctx_seq = 256;   // cells of one sequence; of all together where unified
   bool unified = false;
+  int n_rows = 0;        // rows of logits per call; 0: ContextSettings::max_rows
 };
 
 // Tokens of one llama_decode call. Rows are read back by the index that add() returned.

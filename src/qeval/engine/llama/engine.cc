@@ -15,7 +15,7 @@
 namespace qeval {
 namespace {
 
-constexpr int64_t kRowBudgetBytes = int64_t{160} << 20;  // for logits on the host
+constexpr int64_t kRowBudgetBytes = int64_t{160} << 20;  // for logits on the host; llama.cpp's graph needs as much again
 
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
@@ -107,7 +107,10 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   ContextSettings& context = setup_.context;
   context.n_threads = options.n_threads > 0 ? options.n_threads
                                             : static_cast<int>(json_int(llama, "n_threads", physical_cores()));
-  context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : 512));
+  const int64_t row_bytes = int64_t{4} * model_->n_vocab();
+  const int most_rows = static_cast<int>(std::clamp<int64_t>(kRowBudgetBytes / row_bytes, 32, 4096));
+  // On a CPU a micro-batch no larger than the rows that fit loses nothing, and is full even where every row is read.
+  context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : std::min(512, most_rows / 32 * 32)));
   if (context.n_ubatch < 1 || context.n_threads < 1)
     return bad_input("preset: llama.n_ubatch and llama.n_threads must be at least 1");
   // Whoever runs F32 weights wants reference numbers: attention in F32 then too, which flash attention cannot do.
@@ -119,8 +122,7 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   if (context.flash_attn == LLAMA_FLASH_ATTN_TYPE_DISABLED && ggml_is_quantized(context.type_v))
     return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
-  const int64_t row_bytes = int64_t{4} * model_->n_vocab();
-  context.max_rows = static_cast<int>(std::clamp<int64_t>(kRowBudgetBytes / row_bytes, 32, std::max(32, context.n_ubatch)));
+  context.max_rows = std::min(most_rows, std::max(32, context.n_ubatch));
 
   double context_length = model_->n_ctx_train();
   if (options.yarn_factor > 1) context_length *= options.yarn_factor;
@@ -155,6 +157,7 @@ void LlamaEngine::describe(const LlamaOptions& options) {
   weights.revision = options.revision;
   weights.sha256 = options.sha256;
   weights.verified = !options.sha256.empty();
+  if (!options.expanded_from.empty()) weights.quantization = options.expanded_from + " as " + weights.quantization;
   info_.settings = {{"n_ctx", "of the longest request, grown in steps"},
                     {"max_model_len", info_.max_model_len},
                     {"n_batch", context.n_ubatch},

@@ -3,17 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
-
-#include "qeval/engine/llama/score_plan.h"
 
 namespace qeval {
 namespace {
-
-constexpr int kMinReuse = 16;         // tokens worth keeping in a slot
-constexpr int kMinHolder = 32;        // tokens worth a holder
-constexpr int kMinHolderSaving = 128; // tokens saved over all requests that share them
 
 // 256, 512, 768, 1024, 1536 …: room to grow without a context per length.
 int round_length(int n, int max_len) {
@@ -25,30 +18,11 @@ int round_length(int n, int max_len) {
 
 }  // namespace
 
-struct Generator::Sequence {
-  SessionQueue::Item item;
-  Response response;
-  std::vector<TokenId> prompt;
-  std::unique_ptr<TokenSampler> sampler;
-  StopScanner scanner;
-  std::map<TokenId, std::string> stop_tokens;  // stop strings that are control tokens and so never appear in the text
-  std::vector<TokenId> generated;
-  int n_past = 0;
-  bool started = false;
-
-  int n_needed() const { return static_cast<int>(prompt.size()) + item.request.max_new_tokens; }
-  // The prompt is not through yet (or has to go through again): more than the newest token is to be decoded.
-  bool prompting() const { return generated.empty() || n_total() - n_past > 1; }
-  int n_total() const { return static_cast<int>(prompt.size() + generated.size()); }
-  TokenId token_at(int pos) const {
-    const size_t p = static_cast<size_t>(pos);
-    return p < prompt.size() ? prompt[p] : generated[p - prompt.size()];
-  }
-};
-
 Generator::Generator(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact,
                      const GeneratorLimits& limits)
     : model_(model), settings_(settings), queue_(queue), exact_(exact), limits_(limits),
+      copies_slots_(limits.reuse_prefixes && !exact && !model.whole_forks_only()),
+      holds_prefix_(limits.reuse_prefixes && !exact && model.whole_forks_only()),
       context_(model, settings, &queue.abort_count()), ids_(llama_max_parallel_sequences()) {
   std::iota(ids_.begin(), ids_.end(), 0);
 }
@@ -71,9 +45,11 @@ void Generator::add(SessionQueue::Item item, Response info, std::vector<TokenId>
   sequence->item = std::move(item);
   sequence->response = std::move(info);
   sequence->prompt = std::move(prompt);
-  const int priority = sequence->item.request.priority;
-  auto at = std::upper_bound(waiting_.begin(), waiting_.end(), priority,
-                             [](int p, const auto& other) { return p > other->item.request.priority; });
+  auto before = [](const auto& a, const auto& b) {
+    const Request &x = a->item.request, &y = b->item.request;
+    return x.priority != y.priority ? x.priority > y.priority : x.max_new_tokens > y.max_new_tokens;
+  };
+  const auto at = std::upper_bound(waiting_.begin(), waiting_.end(), sequence, before);
   waiting_.insert(at, std::move(sequence));
 }
 
@@ -124,14 +100,14 @@ bool Generator::ensure_capacity(const Sequence& sequence) {
   if (n_active() > 0) return false;
   int longest = needed;
   for (const auto& other : waiting_) longest = std::max(longest, other->n_needed());
-  const int extra = limits_.reuse_prefixes && !exact_ ? 1 : 0;  // the holder's stream
+  const int extra = holds_prefix_ ? 1 : 0;  // the holder's stream
   for (int length : {round_length(longest, limits_.max_len), pad_cells(needed)}) {
     int n_slots = exact_ ? 1 : limits_.max_slots;
     const double per_slot = limits_.bytes_per_cell * length + limits_.bytes_per_sequence;
     if (limits_.kv_budget_bytes > 0 && per_slot > 0)
       n_slots = std::clamp(static_cast<int>(static_cast<double>(limits_.kv_budget_bytes) / per_slot) - extra, 1, n_slots);
     for (; n_slots >= 1; n_slots /= 2) {
-      if (context_.create({n_slots + extra, length, false})) {
+      if (context_.create({n_slots + extra, length, false, n_slots})) {
         slots_.clear();
         slots_.resize(static_cast<size_t>(n_slots));
         holder_.clear();
@@ -144,114 +120,34 @@ bool Generator::ensure_capacity(const Sequence& sequence) {
 
 void Generator::admit() {
   while (!waiting_.empty()) {
-    const size_t at = next_candidate();
-    if (!ensure_capacity(*waiting_[at])) {
-      if (n_active() == 0) {
-        Response response = std::move(waiting_[at]->response);
-        response.failure = EngineFailure::out_of_memory;
-        response.failure_message = fmt::format("no memory for a cache of {} tokens", waiting_[at]->n_needed());
-        queue_.complete(std::move(response));
-        waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
-        release();
-        continue;
-      }
-      return;
+    const int active = n_active();
+    if (context_.exists() && active == static_cast<int>(slots_.size())) return;
+    const auto at = next_candidate();
+    if (!at) {
+      if (active > 0) return;
+      if (!ensure_capacity(*waiting_.front())) fail_without_memory(0);
+      continue;
     }
-    if (n_active() == static_cast<int>(slots_.size())) return;
-    refresh_holder(*waiting_[at]);
-    const int slot = choose_slot(*waiting_[at]);
-    auto sequence = std::move(waiting_[at]);
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
+    if (holds_prefix_) refresh_holder(*waiting_[*at]);
+    const int slot = choose_slot(*waiting_[*at]);
+    auto sequence = std::move(waiting_[*at]);
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(*at));
     begin(slot, std::move(sequence));
   }
 }
 
-// Requests that start with the holder's prefix go first, so that alternating tasks do not rebuild it each time.
-size_t Generator::next_candidate() const {
-  if (holder_.empty()) return 0;
-  for (size_t i = 0; i < waiting_.size(); ++i) {
-    const Sequence& sequence = *waiting_[i];
-    if (sequence.item.request.priority != waiting_.front()->item.request.priority) break;
-    if (sequence.prompt.size() > holder_.size() && std::equal(holder_.begin(), holder_.end(), sequence.prompt.begin()))
-      return i;
-  }
-  return 0;
-}
-
-void Generator::refresh_holder(const Sequence& sequence) {
-  if (!limits_.reuse_prefixes || exact_ || waiting_.size() < 2) return;
-  const int n = static_cast<int>(sequence.prompt.size()) - 1;
-  std::vector<int> shared;
-  for (const auto& other : waiting_)
-    if (other.get() != &sequence)
-      shared.push_back(common_prefix(sequence.prompt, n, other->prompt, static_cast<int>(other->prompt.size()) - 1));
-  std::sort(shared.begin(), shared.end(), std::greater<>());
-  int best = 0;
-  int64_t best_saving = 0;
-  for (size_t k = 0; k < shared.size(); ++k) {
-    const int64_t saving = static_cast<int64_t>(shared[k]) * static_cast<int64_t>(k + 1);
-    if (saving > best_saving) best = shared[k], best_saving = saving;
-  }
-  if (best < kMinHolder || best_saving < kMinHolderSaving) return;
-  const int held = common_prefix(holder_, static_cast<int>(holder_.size()), sequence.prompt, n);
-  if (held == static_cast<int>(holder_.size()) && held * 5 >= best * 4) return;
-  const llama_seq_id seq = static_cast<llama_seq_id>(slots_.size());
-  context_.remove(seq);
-  holder_.assign(sequence.prompt.begin(), sequence.prompt.begin() + best);
-  if (decode_prefix(holder_, seq)) return;
-  context_.remove(seq);
-  holder_.clear();
-}
-
-bool Generator::decode_prefix(const std::vector<TokenId>& tokens, llama_seq_id seq) {
-  for (size_t at = 0; at < tokens.size();) {
-    batch_.clear();
-    for (; at < tokens.size() && batch_.size() < settings_.n_ubatch; ++at)
-      batch_.add(tokens[at], static_cast<int>(at), &ids_[static_cast<size_t>(seq)], 1, false);
-    if (context_.decode(batch_) != DecodeStatus::ok) return false;
-    prefill_s_ += context_.last_decode_s();
-  }
-  return true;
-}
-
-int Generator::usable_resident(const Slot& slot, const Sequence& sequence) const {
-  if (!limits_.reuse_prefixes || exact_) return 0;
-  const int n = common_prefix(slot.resident, static_cast<int>(slot.resident.size()), sequence.prompt,
-                              static_cast<int>(sequence.prompt.size()) - 1);
-  // Recurrent state cannot be rolled back: only what the sequence holds as a whole can be continued.
-  if (model_.whole_forks_only() && n != static_cast<int>(slot.resident.size())) return 0;
-  return n >= kMinReuse ? n : 0;
-}
-
-// The free slot that already holds most of the prompt, else the lowest: active ids stay compact.
-int Generator::choose_slot(const Sequence& sequence) const {
-  int best = -1, best_resident = -1;
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].sequence) continue;
-    const int n = usable_resident(slots_[i], sequence);
-    if (n > best_resident) best = static_cast<int>(i), best_resident = n;
-  }
-  return best;
+void Generator::fail_without_memory(size_t at) {
+  Response response = std::move(waiting_[at]->response);
+  response.failure = EngineFailure::out_of_memory;
+  response.failure_message = fmt::format("no memory for a cache of {} tokens", waiting_[at]->n_needed());
+  queue_.complete(std::move(response));
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
+  release();
 }
 
 void Generator::begin(int index, std::unique_ptr<Sequence> sequence) {
   Slot& slot = slots_[static_cast<size_t>(index)];
-  int reused = usable_resident(slot, *sequence);
-  const int held = static_cast<int>(holder_.size());
-  const bool holds = held > 0 && held < static_cast<int>(sequence->prompt.size()) &&
-                     std::equal(holder_.begin(), holder_.end(), sequence->prompt.begin());
-  if (reused > 0 && (!holds || reused >= held)) {
-    if (reused < static_cast<int>(slot.resident.size()) && !context_.trim(index, reused)) reused = 0;
-  } else {
-    reused = 0;
-  }
-  if (reused == 0) {
-    context_.remove(index);
-    if (holds) {
-      context_.copy(static_cast<llama_seq_id>(slots_.size()), index);
-      reused = held;
-    }
-  }
+  const int reused = start_from(index, *sequence);
   if (exact_) context_.clear();
   slot.resident.assign(sequence->prompt.begin(), sequence->prompt.begin() + reused);
   sequence->n_past = reused;
@@ -279,6 +175,10 @@ void Generator::close_holes() {
 void Generator::step() {
   admit();
   if (n_active() == 0) return;
+  if (!waiting_.empty()) {
+    n_busy_slots_ += n_active();
+    n_all_slots_ += static_cast<int64_t>(slots_.size());
+  }
   close_holes();
   const std::vector<Part> parts = build_batch();
   const DecodeStatus status = context_.decode(batch_);
@@ -286,6 +186,11 @@ void Generator::step() {
     after_failure(status);
     return;
   }
+  count_step(parts);
+  take_tokens(parts);
+}
+
+void Generator::count_step(const std::vector<Part>& parts) {
   int n_prompt = 0;
   int64_t n_cells = static_cast<int64_t>(holder_.size());
   for (const Part& part : parts) {
@@ -295,52 +200,93 @@ void Generator::step() {
   }
   peak_cells_ = std::max(peak_cells_, n_cells);
   prefill_s_ += context_.last_decode_s() * n_prompt / std::max(batch_.size(), 1);
-  take_tokens(parts);
 }
 
+// llama.cpp takes equally many tokens from neighbouring sequences for a micro-batch: the prompts' part of a batch is the
+// largest such rectangle of at most `budget` tokens, so that it is one micro-batch and not one for each length.
+Generator::Rectangle Generator::choose_rectangle(int budget) const {
+  Rectangle best;
+  auto left = [&](size_t i) {
+    const auto& sequence = slots_[i].sequence;
+    return sequence && sequence->prompting() ? sequence->n_total() - sequence->n_past : 0;
+  };
+  for (size_t first = 0; first < slots_.size(); ++first) {
+    int least = INT32_MAX;
+    for (size_t end = first; end < slots_.size(); ++end) {
+      const int n = static_cast<int>(end - first) + 1;
+      least = std::min(least, left(end));
+      const int width = std::min(least, budget / n);
+      if (width <= 0) break;
+      if (n * width > best.n_slots * best.width) best = {static_cast<int>(first), n, width};
+    }
+  }
+  return best;
+}
+
+// While most slots still work at their prompts, only these are decoded, so that answers are then written by all together;
+// else every answer gets its next token, and prompts fill the rest of the micro-batch.
 std::vector<Generator::Part> Generator::build_batch() {
-  int n_decoding = 0;
-  for (const Slot& slot : slots_) n_decoding += slot.sequence && !slot.sequence->prompting();
-  int budget = std::max(settings_.n_ubatch - n_decoding, 1);
+  int n_decoding = 0, n_prompting = 0;
+  for (const Slot& slot : slots_) {
+    if (!slot.sequence) continue;
+    ++(slot.sequence->prompting() ? n_prompting : n_decoding);
+  }
+  const bool mixed = n_decoding >= n_prompting;
+  const int n_single = mixed ? n_decoding + n_prompting : 0;
+  const Rectangle rectangle = choose_rectangle(std::max(settings_.n_ubatch - n_single, 1));
   std::vector<Part> parts;
   batch_.clear();
-  for (size_t i = 0; i < slots_.size() && batch_.size() < settings_.n_ubatch; ++i) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!slot.sequence) continue;
     Sequence& sequence = *slot.sequence;
-    const bool prompting = sequence.prompting();
-    const int n = prompting ? std::min(sequence.n_total() - sequence.n_past, budget) : 1;
-    if (n <= 0) continue;
-    if (prompting) budget -= n;
+    const int index = static_cast<int>(i);
+    const bool inside = index >= rectangle.first && index < rectangle.first + rectangle.n_slots;
+    // A prompt outside the rectangle adds its next token, else its id would be a gap between the answers'.
+    const int n = inside ? rectangle.width : mixed ? 1 : 0;
+    if (n == 0) continue;
     const bool complete = sequence.n_past + n == sequence.n_total();
     int row = -1;
     for (int k = 0; k < n; ++k) {
       const int pos = sequence.n_past + k;
       row = batch_.add(sequence.token_at(pos), pos, &ids_[i], 1, complete && k + 1 == n);
     }
-    parts.push_back({static_cast<int>(i), n, complete ? row : -1});
+    parts.push_back({index, n, complete ? row : -1});
   }
   return parts;
 }
 
+// Each answer's token is drawn by itself, so all are drawn at once on the threads that llama.cpp has just left idle.
 void Generator::take_tokens(const std::vector<Part>& parts) {
-  for (const Part& part : parts) {
-    Slot& slot = slots_[static_cast<size_t>(part.slot)];
+  std::vector<const float*> logits(parts.size(), nullptr);
+  std::vector<Result<TokenSampler::Pick>> picks(parts.size(), qeval::fail(ErrorKind::internal, "llama.cpp gave no logits"));
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (parts[i].row >= 0) logits[i] = context_.row(parts[i].row);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(settings_.n_threads) schedule(dynamic, 1) if (parts.size() > 4)
+#endif
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!logits[i]) continue;
+    Sequence& sequence = *slots_[static_cast<size_t>(parts[i].slot)].sequence;
+    try {
+      picks[i] = sequence.sampler->pick(logits[i], sequence.item.request.want_token_logprobs);
+    } catch (const std::exception& e) {
+      picks[i] = qeval::fail(ErrorKind::internal, e.what());
+    }
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Slot& slot = slots_[static_cast<size_t>(parts[i].slot)];
     Sequence& sequence = *slot.sequence;
-    for (int k = 0; k < part.n_tokens; ++k) slot.resident.push_back(sequence.token_at(sequence.n_past + k));
-    sequence.n_past += part.n_tokens;
-    if (part.row < 0) continue;
-    const float* logits = context_.row(part.row);
-    if (!logits) fail(slot, EngineFailure::engine_error, "llama.cpp gave no logits");
-    else take_token(slot, logits);
+    for (int k = 0; k < parts[i].n_tokens; ++k) slot.resident.push_back(sequence.token_at(sequence.n_past + k));
+    sequence.n_past += parts[i].n_tokens;
+    if (parts[i].row >= 0) take_token(slot, picks[i]);
   }
 }
 
-bool Generator::take_token(Slot& slot, const float* logits) {
+bool Generator::take_token(Slot& slot, const Result<TokenSampler::Pick>& pick) {
   Sequence& sequence = *slot.sequence;
   Response& response = sequence.response;
   const Request& request = sequence.item.request;
-  auto pick = sequence.sampler->pick(logits, request.want_token_logprobs);
   if (!pick) {
     fail(slot, EngineFailure::engine_error, pick.error().message);
     return false;

@@ -16,6 +16,7 @@ struct LlamaOptions {
   std::string source;              // what the user asked for, for the record
   std::string hf_id, revision;
   std::string sha256;              // of the file(s), computed by the caller
+  std::string expanded_from;       // type of the weights that these were expanded from, "" = they are as published
   int n_threads = 0;               // 0: physical cores
   int n_gpu_layers = -1;           // all, where a device is built in
   double yarn_factor = 0;          // static YaRN only when asked

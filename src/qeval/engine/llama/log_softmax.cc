@@ -75,6 +75,14 @@ RowSummary summarize_row(const float* logits, size_t n) {
   return out;
 }
 
+void summarize_rows(const std::vector<const float*>& rows, size_t n, [[maybe_unused]] int n_threads, RowSummary* out) {
+  const int64_t n_rows = static_cast<int64_t>(rows.size());
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 4) if (n_rows > 4)
+#endif
+  for (int64_t i = 0; i < n_rows; ++i) out[i] = summarize_row(rows[static_cast<size_t>(i)], n);
+}
+
 int32_t argmax_row(const float* logits, size_t n) {
   const float max = max_of(logits, n);
   const float* first = std::find(logits, logits + n, max);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace qeval {
 
@@ -13,6 +14,8 @@ struct RowSummary {
 
 // One pass for the maximum, one for the sum; exp in float (relative error < 2e-7), sums in double per block.
 RowSummary summarize_row(const float* logits, size_t n);
+// Many rows on up to n_threads threads: the calling thread's OpenMP team, which llama.cpp computes with too.
+void summarize_rows(const std::vector<const float*>& rows, size_t n, int n_threads, RowSummary* out);
 int32_t argmax_row(const float* logits, size_t n);
 
 }  // namespace qeval

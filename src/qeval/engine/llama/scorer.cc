@@ -7,12 +7,6 @@
 #include <numeric>
 
 namespace qeval {
-namespace {
-
-constexpr int kMinSpine = 16;      // shorter leftovers are not worth keeping between waves
-
-}  // namespace
-
 LikelihoodScorer::LikelihoodScorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks)
     : model_(model), settings_(settings), queue_(queue), exact_(exact), forks_(model.whole_forks_only()),
       n_seqs_(exact ? 1 : std::clamp(forks_ ? max_forks : settings.max_rows, 4,
@@ -33,11 +27,15 @@ void LikelihoodScorer::add(const SessionQueue::Item& item, Response info, std::v
     job.owner = item.sequence;
     job.priority = item.request.priority;
     job.logprobs.resize(static_cast<size_t>(job.n_targets));
-    job.n_rows_left = job.n_targets;
     pending.jobs.push_back(std::make_unique<ScoreJob>(std::move(job)));
     order_.push_back(pending.jobs.back().get());
   }
-  sorted_ = false;
+}
+
+bool LikelihoodScorer::starved() const {
+  int64_t n = 0;
+  for (size_t k = 0; k < order_.size() && n < settings_.n_ubatch; ++k) n += order_[k]->n_targets;
+  return plan_.empty() && n < settings_.n_ubatch;
 }
 
 int LikelihoodScorer::top_priority() const {
@@ -58,6 +56,7 @@ void LikelihoodScorer::drop_cancelled() {
     Pending& pending = requests_.at(owner);
     pending.response.finish = FinishReason::cancelled;
     queue_.complete(std::move(pending.response));
+    n_sorted_ = 0;
     std::erase_if(order_, [&](const ScoreJob* job) { return job->owner == owner; });
     requests_.erase(owner);
   }
@@ -65,15 +64,12 @@ void LikelihoodScorer::drop_cancelled() {
 
 void LikelihoodScorer::forget_plan() {
   for (ScoreJob* job : plan_jobs_) {
-    if (job->n_rows_left == 0) continue;
-    job->n_rows_left = job->n_targets;
-    job->greedy = true;
+    if (job->n_read == job->n_targets) continue;
+    restart(*job);
     order_.push_back(job);
   }
   plan_jobs_.clear();
   plan_.clear();
-  next_node_ = 0;
-  sorted_ = false;
   spine_.clear();
   if (context_.exists()) context_.clear();
 }
@@ -82,6 +78,7 @@ void LikelihoodScorer::fail_all(EngineFailure failure, const std::string& messag
   plan_jobs_.clear();
   plan_.clear();
   order_.clear();
+  n_sorted_ = 0;
   spine_.clear();
   for (auto& [owner, pending] : requests_) {
     if (pending.n_jobs_left == 0) continue;
@@ -97,7 +94,7 @@ bool LikelihoodScorer::prepare(const ScoreJob& longest) {
   ContextShape shape;
   shape.unified = true;
   shape.n_seq_max = n_seqs_;
-  const int per_wave = exact_ ? 0 : forks_ ? 2 * settings_.n_ubatch : settings_.n_ubatch;
+  const int per_wave = exact_ ? 0 : forks_ ? 16 * settings_.n_ubatch : settings_.n_ubatch;
   const int needed = pad_cells(longest.n_input() + per_wave + 1);
   if (context_.exists() && context_.shape().n_ctx_seq >= needed) return true;
   shape.n_ctx_seq = context_.exists() ? std::max(needed, context_.shape().n_ctx_seq * 3 / 2) : needed;
@@ -112,9 +109,11 @@ bool LikelihoodScorer::prepare(const ScoreJob& longest) {
 }
 
 void LikelihoodScorer::sort_jobs() {
-  if (sorted_) return;
-  std::sort(order_.begin(), order_.end(), score_order);
-  sorted_ = true;
+  const auto old_end = order_.begin() + static_cast<std::ptrdiff_t>(n_sorted_);
+  if (old_end == order_.end()) return;
+  std::sort(old_end, order_.end(), score_order);
+  std::inplace_merge(order_.begin(), old_end, order_.end(), score_order);
+  n_sorted_ = order_.size();
 }
 
 void LikelihoodScorer::step() {
@@ -127,6 +126,7 @@ void LikelihoodScorer::step() {
     sort_jobs();
     ScoreJob* job = order_.front();
     order_.erase(order_.begin());
+    --n_sorted_;
     alone({job});
   } else if (forks_) {
     step_forked();
@@ -136,32 +136,41 @@ void LikelihoodScorer::step() {
   purge_finished();
 }
 
-void LikelihoodScorer::step_shared() {
-  sort_jobs();
-  // Go on from where the resident spine stands, within the highest priority.
+// The job to go on with from where the resident spine stands, within the highest priority.
+size_t LikelihoodScorer::place_of_spine() {
   const int priority = order_.front()->priority;
   auto block_end = std::partition_point(order_.begin(), order_.end(), [&](auto* job) { return job->priority >= priority; });
   auto from = std::partition_point(order_.begin(), block_end, [&](const ScoreJob* job) {
     return std::lexicographical_compare(job->tokens.begin(), job->tokens.end() - 1, spine_.begin(), spine_.end());
   });
-  if (from == block_end) from = order_.begin();
-  const size_t start = static_cast<size_t>(from - order_.begin());
+  return from == block_end ? 0 : static_cast<size_t>(from - order_.begin());
+}
 
+void LikelihoodScorer::step_shared() {
+  sort_jobs();
+  const size_t start = place_of_spine();
   WaveLimits limits;
   limits.n_tokens = settings_.n_ubatch;
+  limits.n_rows = settings_.max_rows;
   limits.n_leaves = n_seqs_ - 1;
   limits.n_cells = context_.shape().n_ctx_seq;
   const Wave wave = plan_wave(order_, start, spine_, limits);
-  const std::vector<ScoreJob*> jobs(order_.begin() + static_cast<std::ptrdiff_t>(start),
-                                    order_.begin() + static_cast<std::ptrdiff_t>(start + wave.n_jobs));
+  count_fill(wave, start);
+  const auto first = order_.begin() + static_cast<std::ptrdiff_t>(start);
+  const auto end = first + static_cast<std::ptrdiff_t>(wave.n_jobs);
+  std::vector<ScoreJob*> jobs(first, end + (wave.cut ? 1 : 0));
   for (size_t k = 0; k < jobs.size(); ++k) {
     mark_started(*jobs[k]);
-    jobs[k]->n_cached = wave.cached[k];
+    if (!jobs[k]->begun) jobs[k]->n_cached = wave.cached[k];
+    jobs[k]->begun = true;
   }
   const bool ok = run_wave(wave);
-  if (ok) keep_spine(wave, start);
-  order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(start),
-               order_.begin() + static_cast<std::ptrdiff_t>(start + wave.n_jobs));
+  if (ok) {
+    keep_spine(wave, start);
+    jobs.resize(wave.n_jobs);  // the cut one stays
+  }
+  order_.erase(first, first + static_cast<std::ptrdiff_t>(jobs.size()));
+  n_sorted_ -= jobs.size();
   if (ok) {
     for (ScoreJob* job : jobs) finish_job(*job);
   } else {
@@ -169,6 +178,17 @@ void LikelihoodScorer::step_shared() {
     context_.clear();
     alone(jobs);  // so that only the ones at fault fail
   }
+}
+
+void LikelihoodScorer::count_fill(const Wave& wave, size_t start) {
+  const int64_t full = settings_.n_ubatch, n = static_cast<int64_t>(wave.tokens.size());
+  if (n < full) {
+    int64_t known = trie_tokens(order_, start, spine_, full);
+    if (start > 0 && known < full) known += trie_tokens(order_, 0, {}, full - known);
+    if (known < full) return;
+  }
+  n_fill_tokens_ += n;
+  n_fill_room_ += full;
 }
 
 bool LikelihoodScorer::run_wave(const Wave& wave) {
@@ -181,37 +201,45 @@ bool LikelihoodScorer::run_wave(const Wave& wave) {
   for (size_t leaf = 0; leaf < wave.leaf_resident.size(); ++leaf)
     if (wave.leaf_resident[leaf] > 0) context_.copy(spine_seq, ids_[leaf], wave.leaf_resident[leaf]);
   peak_cells_ = std::max(peak_cells_, static_cast<int64_t>(wave.resident) + static_cast<int64_t>(wave.tokens.size()));
-  for (size_t at = 0; at < wave.tokens.size();) {
-    batch_.clear();
-    size_t end = at;
-    for (; end < wave.tokens.size() && batch_.size() < settings_.n_ubatch; ++end) {
-      const WaveToken& token = wave.tokens[end];
-      const bool want = token.first_reader >= 0;
-      if (want && batch_.n_rows() >= settings_.max_rows) break;
-      batch_.add(token.token, token.pos, &ids_[static_cast<size_t>(token.first_leaf)], token.n_leaves, want);
+  if (wave.tokens.empty()) return true;
+  batch_.clear();
+  wanted_.clear();
+  for (const WaveToken& token : wave.tokens) {
+    const bool want = token.first_reader >= 0;
+    const int index = batch_.add(token.token, token.pos, &ids_[static_cast<size_t>(token.first_leaf)], token.n_leaves, want);
+    if (want) wanted_.push_back(index);
+  }
+  if (context_.decode(batch_) != DecodeStatus::ok || !reduce_rows(wanted_)) return false;
+  for (size_t row = 0; row < wanted_.size(); ++row) {
+    int reader = wave.tokens[static_cast<size_t>(wanted_[row])].first_reader;
+    for (; reader >= 0; reader = wave.readers[static_cast<size_t>(reader)].next) {
+      const WaveReader& r = wave.readers[static_cast<size_t>(reader)];
+      read_row(*order_[static_cast<size_t>(r.job)], r.target, row);
     }
-    if (context_.decode(batch_) != DecodeStatus::ok) return false;
-    for (size_t i = at; i < end; ++i) {
-      int reader = wave.tokens[i].first_reader;
-      if (reader < 0) continue;
-      const float* logits = context_.row(static_cast<int>(i - at));
-      if (!logits) return false;
-      const RowSummary row = summarize_row(logits, static_cast<size_t>(model_.n_vocab()));
-      for (; reader >= 0; reader = wave.readers[static_cast<size_t>(reader)].next) {
-        const WaveReader& r = wave.readers[static_cast<size_t>(reader)];
-        read_row(*order_[static_cast<size_t>(r.job)], r.target, row, logits);
-      }
-    }
-    at = end;
   }
   return true;
 }
 
+// The rows lie in llama.cpp's own buffer until the next decode, and its threads are idle now: reducing them in place on
+// all of them costs less than copying them away for a thread beside the next decode.
+bool LikelihoodScorer::reduce_rows(const std::vector<int>& indices) {
+  rows_.clear();
+  for (int index : indices) {
+    rows_.push_back(context_.row(index));
+    if (!rows_.back()) return false;
+  }
+  summaries_.resize(rows_.size());
+  summarize_rows(rows_, static_cast<size_t>(model_.n_vocab()), settings_.n_threads, summaries_.data());
+  return true;
+}
+
 void LikelihoodScorer::keep_spine(const Wave& wave, size_t start) {
-  const ScoreJob& last = *order_[start + wave.n_jobs - 1];
-  const ScoreJob* next = start + wave.n_jobs < order_.size() ? order_[start + wave.n_jobs] : nullptr;
-  const int shared = next ? common_prefix(last.tokens, last.n_input(), next->tokens, next->n_input()) : 0;
-  if (shared < kMinSpine) {
+  const size_t next_at = start + wave.n_jobs;
+  const ScoreJob* next = next_at < order_.size() ? order_[next_at] : nullptr;
+  int shared = wave.path_length;
+  const ScoreJob& last = wave.cut ? *next : *order_[next_at - 1];
+  if (!wave.cut) shared = next ? common_prefix(last.tokens, last.n_input(), next->tokens, next->n_input()) : 0;
+  if (shared == 0) {
     context_.clear();
     spine_.clear();
     return;
@@ -231,9 +259,7 @@ void LikelihoodScorer::alone(std::vector<ScoreJob*> jobs) {
     if (found == requests_.end()) continue;  // failed with another of its jobs
     ScoreJob* job = jobs[k];
     const RequestId id = found->second.id;
-    job->n_rows_left = job->n_targets;
-    job->greedy = true;
-    job->n_cached = 0;
+    restart(*job);
     if (!queue_.cancelled(id)) {
       mark_started(*job);
       if (score_alone(*job, id)) {
@@ -245,9 +271,8 @@ void LikelihoodScorer::alone(std::vector<ScoreJob*> jobs) {
         continue;
       }
     }
-    job->n_rows_left = job->n_targets;
+    restart(*job);
     order_.push_back(job);  // answered by the next drop_cancelled()
-    sorted_ = false;
   }
 }
 
@@ -257,18 +282,16 @@ bool LikelihoodScorer::score_alone(ScoreJob& job, RequestId id) {
   for (int at = 0; at < job.n_input();) {
     if (queue_.cancelled(id)) return false;
     batch_.clear();
+    wanted_.clear();
     int end = at;
     for (; end < job.n_input() && batch_.size() < settings_.n_ubatch; ++end) {
       const bool want = end >= job.first_row();
       if (want && batch_.n_rows() >= settings_.max_rows) break;
-      batch_.add(job.tokens[static_cast<size_t>(end)], end, ids_.data(), 1, want);
+      const int index = batch_.add(job.tokens[static_cast<size_t>(end)], end, ids_.data(), 1, want);
+      if (want) wanted_.push_back(index);
     }
-    if (context_.decode(batch_) != DecodeStatus::ok) return false;
-    for (int pos = std::max(at, job.first_row()); pos < end; ++pos) {
-      const float* logits = context_.row(pos - at);
-      if (!logits) return false;
-      read_row(job, pos - job.first_row(), summarize_row(logits, static_cast<size_t>(model_.n_vocab())), logits);
-    }
+    if (context_.decode(batch_) != DecodeStatus::ok || !reduce_rows(wanted_)) return false;
+    for (size_t row = 0; row < wanted_.size(); ++row) read_row(job, at + wanted_[row] - job.first_row(), row);
     at = end;
   }
   context_.clear();
@@ -282,11 +305,19 @@ void LikelihoodScorer::mark_started(ScoreJob& job) {
   pending.response.queue_s = seconds_since(pending.submitted);
 }
 
-void LikelihoodScorer::read_row(ScoreJob& job, int target, const RowSummary& row, const float* logits) {
+void LikelihoodScorer::restart(ScoreJob& job) {
+  job.n_read = 0;
+  job.greedy = true;
+  job.begun = false;
+  job.n_cached = 0;
+}
+
+void LikelihoodScorer::read_row(ScoreJob& job, int target, size_t row) {
   const TokenId token = job.tokens[static_cast<size_t>(job.first_row() + target + 1)];
-  job.logprobs[static_cast<size_t>(target)] = static_cast<double>(logits[token]) - row.log_sum_exp;
-  job.greedy = job.greedy && token == row.argmax;
-  --job.n_rows_left;
+  const RowSummary& summary = summaries_[row];
+  job.logprobs[static_cast<size_t>(target)] = static_cast<double>(rows_[row][token]) - summary.log_sum_exp;
+  job.greedy = job.greedy && token == summary.argmax;
+  job.n_read = target + 1;
 }
 
 void LikelihoodScorer::finish_job(ScoreJob& job) {
@@ -318,6 +349,7 @@ void LikelihoodScorer::fail_request(int64_t owner, EngineFailure failure, const 
   response.failure = failure;
   response.failure_message = message;
   queue_.complete(std::move(response));
+  n_sorted_ = 0;
   std::erase_if(order_, [&](const ScoreJob* job) { return job->owner == owner; });
   requests_.erase(owner);
 }

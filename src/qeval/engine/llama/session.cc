@@ -30,6 +30,8 @@ class LlamaSession : public EngineSession {
   void close_input() override { queue_.close_input(); }
   bool finished() const override { return queue_.finished(); }
   SessionStats stats() const override {
+    // The last responses are handed out within the step whose counts they belong to.
+    if (queue_.finished()) std::lock_guard wait(step_mutex_);
     std::lock_guard lock(stats_mutex_);
     return stats_;
   }
@@ -55,6 +57,7 @@ class LlamaSession : public EngineSession {
   SessionQueue queue_;
   LikelihoodScorer scorer_;
   Generator generator_;
+  mutable std::mutex step_mutex_;          // held by the worker while it decodes
   mutable std::mutex stats_mutex_;
   SessionStats stats_;
   std::string last_context_;               // the choices of a doc share their context: tokenised once
@@ -77,17 +80,16 @@ void LlamaSession::work() {
   uint64_t interrupts = 0;
   while (!queue_.stopped()) {
     const bool idle = scorer_.empty() && generator_.empty();
-    if (idle) {
-      if (!queue_.wait_for_work(milliseconds(500))) break;
-      // A burst of requests is best seen as a whole: prefixes are found and batches filled.
-      queue_.settle(microseconds(2000));
-    }
+    if (idle && !queue_.wait_for_work(milliseconds(500))) break;
+    // A burst of requests is best seen as a whole: prefixes are found and batches filled.
+    if (idle || (generator_.empty() && scorer_.starved())) queue_.settle(milliseconds(2), milliseconds(100));
     for (SessionQueue::Item& item : queue_.take(SIZE_MAX)) accept(std::move(item));
     if (queue_.interrupt_count() != interrupts) {
       interrupts = queue_.interrupt_count();
       scorer_.drop_cancelled();
       generator_.drop_cancelled();
     }
+    std::lock_guard step(step_mutex_);
     if (!scorer_.empty() && (generator_.empty() || scorer_.top_priority() >= generator_.top_priority())) scorer_.step();
     else if (!generator_.empty()) generator_.step();
     publish_stats();
@@ -221,6 +223,10 @@ void LlamaSession::publish_stats() {
   s.prefill_s = scorer_.context().busy_s() + generator_.prefill_s();
   s.decode_s = std::max(0.0, s.busy_s - s.prefill_s);
   s.peak_kv_cells = std::max(scorer_.peak_cells(), generator_.peak_cells());
+  s.n_fill_tokens = scorer_.n_fill_tokens();
+  s.n_fill_room = scorer_.n_fill_room();
+  s.n_busy_slots = generator_.n_busy_slots();
+  s.n_all_slots = generator_.n_all_slots();
   s.kv_bytes = std::max(s.kv_bytes, stats_.kv_bytes);
   s.compute_bytes = std::max(s.compute_bytes, stats_.compute_bytes);
   stats_ = s;
