@@ -7,6 +7,7 @@ namespace qeval {
 namespace {
 
 constexpr int kBlock = 16;
+constexpr double kLogitBytes = 160.0 * 1048576;  // the embedded engine's bound on rows of logits
 
 double ceil_to(double value, double step) { return std::ceil(value / step) * step; }
 
@@ -107,9 +108,12 @@ double prefill_tokens_per_second(const PlanModel& m, const Serving& s, const Har
 
 double llama_compute_bytes(const PlanModel& m, const Serving& s, double micro_batch, double slots, double length) {
   double ff = m.n_experts > 0 ? static_cast<double>(m.d_ff) * m.n_experts_routed : m.d_ff;
-  double widest = std::max({2.0 * ff + m.d_model, 3.0 * m.d_model + static_cast<double>(m.n_heads) * m.head_dim});
+  double row = 4.0 * m.vocab;
+  double rows = std::max(slots, std::clamp(std::floor(kLogitBytes / row), 32.0, std::max(32.0, micro_batch)));
+  double feed_forward = micro_batch * 4 * ff * 4, output = rows * row + micro_batch * m.d_model * 4;
+  double mask = micro_batch * length * 4;
   double scores = s.flash_attention ? 0 : micro_batch * length * m.n_heads * 4;
-  return micro_batch * widest * 4 + std::min(micro_batch, slots) * m.vocab * 4 + scores;
+  return std::max(feed_forward, output) + mask + scores;
 }
 
 WorkTime work_time(const PlanModel& m, const Serving& s, const Hardware& h, const Work& w) {

@@ -77,6 +77,38 @@ TEST(Calibration, UncalibratedIsTheRooflineItself) {
   EXPECT_EQ(json_string(record, "calibrated_by"), "");
 }
 
+// What the embedded engine reported (llama.cpp v0.5.0, CPU) for synthetic models of three sizes, 8 sequences, longest
+// request of 259 to 512 tokens: weights, KV and graphs in bytes.
+struct Measured {
+  const char* architecture;
+  int n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ff, vocab;
+  double weights, kv, compute;
+};
+TEST(LlamaMemory, IsWithinFivePercentOfWhatWasMeasured) {
+  for (const Measured& m : {Measured{"qwen3", 4, 256, 4, 2, 64, 768, 300, 6.45e6, 9.44e6, 7.37e6},
+                            Measured{"qwen3", 8, 512, 4, 2, 64, 1536, 300, 44.36e6, 18.87e6, 13.67e6},
+                            Measured{"qwen2", 6, 896, 14, 2, 64, 4864, 151936, 239.76e6, 14.16e6, 170.57e6}}) {
+    ModelShape shape;
+    shape.architecture = m.architecture;
+    shape.n_layers = shape.n_kv_layers = m.n_layers;
+    shape.d_model = m.d_model;
+    shape.n_heads = m.n_heads;
+    shape.n_kv_heads = m.n_kv_heads;
+    shape.head_dim = m.head_dim;
+    shape.d_ff = m.d_ff;
+    shape.vocab = m.vocab;
+    PlanModel model = plan_model_from_shape(shape, "m");
+    model.weight_bytes = m.weights;
+    Preset preset;
+    preset.max_num_seqs = 8;
+    LlamaMemory memory = llama_memory(model, *serving_of(preset, "llama"), preset, 500);
+    EXPECT_NEAR(memory.kv_bytes, m.kv, 0.01 * m.kv) << m.d_model;
+    EXPECT_NEAR(memory.compute_bytes, m.compute, 0.05 * m.compute) << m.d_model;
+    double measured = m.weights + m.kv + m.compute;
+    EXPECT_NEAR(memory.total(), measured, 0.05 * measured) << m.d_model;
+  }
+}
+
 TEST(CpuSpeed, IsPlausible) {
   CpuSpeed speed = measure_cpu(0.2, 1);
   EXPECT_GT(speed.bandwidth, 1e8);
