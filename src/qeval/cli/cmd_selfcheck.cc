@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "qeval/cli/cmd_selfcheck_batching.h"
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
 #include "qeval/runner/selfcheck.h"
@@ -15,7 +16,9 @@ struct Options {
   CommonOptions common;
   std::string tasks;
   int64_t limit = 0;
-  bool fixtures_only = false;
+  bool fixtures_only = false, batching = false;
+  std::string model;
+  std::vector<std::string> settings;
 };
 
 Json to_json(const SelfcheckItem& item) {
@@ -51,6 +54,15 @@ Result<std::vector<std::string>> names_of(const Options& options, const Selfchec
 }
 
 Result<int> run_selfcheck(const Options& options) {
+  if (options.batching) {
+    BatchingOptions batching;
+    batching.common = options.common;
+    batching.model = options.model;
+    batching.settings = options.settings;
+    if (!options.tasks.empty()) batching.tasks = options.tasks;
+    if (options.limit > 0) batching.limit = options.limit;
+    return selfcheck_batching(batching);
+  }
   SandboxHolder sandbox(options.common.unsafe_code);
   SelfcheckOptions check;
   check.include_paths = options.common.include_paths;
@@ -88,10 +100,15 @@ void add_selfcheck_command(CLI::App& app, Command& command) {
   sub->add_option("--tasks", options->tasks, "Comma-separated tasks, groups or tags (default: all built in)");
   sub->add_option("--limit", options->limit, "First N docs of the real data (default: all)");
   sub->add_flag("--fixtures-only", options->fixtures_only, "Only the shipped fixtures, no real data");
+  sub->add_flag("--batching", options->batching,
+                "Instead: ask a model the same alone, in full batches and in other batches, and show what changes");
+  sub->add_option("--model", options->model, "With --batching: registry id or GGUF");
+  sub->add_option("--set", options->settings, "With --batching: change a setting of the preset: KEY=VALUE");
   sub->add_flag("--unsafe-code", options->common.unsafe_code, "Run code without a sandbox where none works");
   add_task_source_options(*sub, options->common);
   add_json_option(*sub, options->common);
-  add_examples(*sub, "  qeval selfcheck\n  qeval selfcheck --tasks gsm8k,humaneval --limit 20 --json");
+  add_examples(*sub, "  qeval selfcheck\n  qeval selfcheck --tasks gsm8k,humaneval --limit 20 --json\n"
+                     "  qeval selfcheck --batching --model ./model.gguf --tasks arc_challenge --limit 80");
   sub->callback([&command, options] { command.action = [options] { return run_selfcheck(*options); }; });
 }
 

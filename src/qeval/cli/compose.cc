@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <cstdlib>
 
 #include "qeval/cli/compose_vllm.h"
@@ -20,6 +21,7 @@
 #include "qeval/util/hash.h"
 #ifdef QEVAL_WITH_LLAMA
 #include "qeval/engine/llama/llama_engine.h"
+#include "qeval/engine/llama/model_maker.h"
 #endif
 
 namespace qeval {
@@ -40,6 +42,31 @@ Result<EnginePlan> plan_fake(const EngineRequest& request, Preset preset) {
 
 #ifdef QEVAL_WITH_LLAMA
 std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+// Where other weights than the file's own are asked for: points `path` and `weights` at a file in the cache that has
+// them, made from it once. Returns the type that the original has, "" where nothing changed.
+Result<std::string> expand_weights(const std::string& asked, std::string& path, WeightsIdentity& weights) {
+  std::string type;
+  for (char c : asked) type += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (type.empty() || type == weights.quantization) return std::string();
+  const std::string folder = user_cache_dir() + "/weights";
+  QEVAL_CHECK(make_directories(folder));
+  const std::string expanded = fmt::format("{}/{}.{}.gguf", folder, weights.sha256, type);
+  if (!file_exists(expanded)) {
+    console().progress(fmt::format("writing the weights as {}: {}", type, expanded));
+    QEVAL_CHECK(requantise_gguf(path, expanded, type));
+    console().progress_done();
+  }
+  const std::string original = weights.quantization;
+  QEVAL_TRY(weights.sha256, weights_sha256(expanded, weights_hash_memory(), false, [](double share) {
+              console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
+            }));
+  console().progress_done();
+  path = expanded;
+  weights.quantization = fmt::format("{} as {}", original, type);
+  console().note(fmt::format("weights: {} expanded to {} ({})", original, type, expanded));
+  return original;
+}
 
 Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   QEVAL_TRY(auto models, all_models());
@@ -62,6 +89,8 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   weights.hf_id = model.hf_id;
   weights.revision = model.revision;
 
+  QEVAL_TRY(std::string expanded_from, expand_weights(request.weights_as, model.gguf_path, weights));
+
   EnginePlan plan;
   plan.engine = "llama";
   plan.engine_version = llama_engine_version();
@@ -83,6 +112,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   options.hf_id = model.hf_id;
   options.revision = model.revision;
   options.sha256 = weights.sha256;
+  options.expanded_from = expanded_from;
   options.n_threads = request.n_threads;
   options.yarn_factor = request.yarn_factor;
   if (plan.spec) options.extra_stop_ids = plan.spec->stop_ids;

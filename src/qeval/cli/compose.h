@@ -47,6 +47,7 @@ struct EngineRequest {
   int n_threads = 0;
   std::string fake_script;           // engine fake: what it answers
   std::vector<std::string> base_urls;  // engine openai: the servers
+  std::string weights_as;            // engine llama: BF16, F16 or F32; "" = as the file has them
   std::string weights_id;            // the user's own id for weights that cannot be verified
   std::string tokenizer;             // GGUF whose vocabulary a server's model has
   bool adaptive = true;              // engine openai: concurrency finds its level

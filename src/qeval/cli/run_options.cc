@@ -210,6 +210,7 @@ EngineRequest engine_request(const RunOptions& options) {
   request.fake_script = options.fake_script;
   request.base_urls = options.base_urls;
   request.weights_id = options.weights_id;
+  request.weights_as = options.weights_as == "as-is" ? "" : options.weights_as;
   request.tokenizer = options.tokenizer;
   request.vllm = options.vllm;
   request.preset.name = options.preset;
@@ -290,6 +291,10 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--fresh", o.fresh, "Compute everything again");
   app.add_flag("--predict-only", o.predict_only, "Store answers, score nothing");
   app.add_flag("--base-model", o.base_model, "Use the suite's list for base models, whatever the file says");
+  app.add_option("--weights-as", o.weights_as,
+                 "Expand a quantised GGUF first, where the machine computes that faster: bf16, f16, f32, as-is (default). "
+                 "Made once, kept in the cache, and shown with the weights")
+      ->check(CLI::IsMember({"bf16", "f16", "f32", "as-is"}));
   app.add_option("--weights-id", o.weights_id, "Your own id of weights that cannot be verified: answers are reused across runs that give the same");
   app.add_option("--tracker", o.tracker, "Tracker document to rewrite")->capture_default_str();
   app.add_flag("--no-tracker", o.no_tracker, "Leave the tracker alone");

@@ -22,7 +22,7 @@ struct RunOptions {
   std::string samples_file;          // JSON {"task": [doc ids]}
   std::string tool_mode;                     // "" = by the model
   std::optional<int> thinking_budget;
-  std::string output_path, tracker = "TRACKER.md", gen_kwargs, system_instruction, thinking, weights_id, fake_script, vllm;
+  std::string output_path, tracker = "TRACKER.md", gen_kwargs, system_instruction, thinking, weights_id, weights_as, fake_script, vllm;
   std::vector<std::string> set;      // KEY=VALUE of the preset
   std::vector<std::string> base_urls;
   std::string tokenizer;             // GGUF file
