@@ -1,4 +1,4 @@
-// Answers of a hostile model, one a line-feed-zero separated piece, through parser, simulators, scripted user and verdict;
+// Answers of a hostile model, separated by zero bytes, through parser, simulators, scripted user and verdict;
 // and the same bytes as one tool's arguments.
 #include <cstdint>
 #include <cstdlib>
