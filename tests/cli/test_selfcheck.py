@@ -4,12 +4,6 @@ import unittest
 from qeval_test import FIXTURES, QevalTest
 
 
-# Built in, and nothing proves them yet; selfcheck says so and fails. Take a name out with its plan.
-UNPROVEN = {"bfcl_irrelevance", "bfcl_live_irrelevance", "bfcl_live_multiple", "bfcl_live_parallel", "bfcl_live_parallel_multiple",
-            "bfcl_live_relevance", "bfcl_live_simple", "bfcl_multiple", "bfcl_parallel", "bfcl_parallel_multiple",
-            "bfcl_simple_java", "bfcl_simple_javascript", "bfcl_simple_python", "synthetic_json_schema"}
-
-
 class Selfcheck(QevalTest):
     def test_every_built_in_task_is_proven(self):
         built_in = {t["name"] for t in self.expect(0, "tasks", "--json").json() if t["kind"] == "task"}
@@ -17,13 +11,12 @@ class Selfcheck(QevalTest):
         outcome = self.qeval("selfcheck", "--fixtures-only", "--json", "--unsafe-code")
         result = outcome.json()
         failed = [(i["task"], i["check"], i["expected"], i["found"]) for i in result["items"] if not i["passed"]]
-        self.assertEqual({f[0] for f in failed if f[1] == "plan"}, UNPROVEN)
-        self.assertEqual([f for f in failed if f[1] != "plan"], [])
+        self.assertEqual(failed, [])
         self.assertEqual({i["task"] for i in result["items"]}, built_in)
-        for task in built_in - UNPROVEN:
+        for task in built_in:
             checks = {i["check"] for i in result["items"] if i["task"] == task}
             self.assertIn("prompts", checks, task)
-            self.assertTrue(checks >= {"gold", "empty"} or checks >= {"gold-highest", "gold-lowest", "constant"}, f"{task}: {checks}")
+            self.assertTrue(checks >= {"gold", "empty"} or checks >= {"gold", "silent", "do-nothing"} or checks >= {"gold-highest", "gold-lowest", "constant"}, f"{task}: {checks}")
 
     def test_groups_and_tags_stand_for_their_tasks(self):
         items = self.expect(0, "selfcheck", "--fixtures-only", "--tasks", "mmlu_stem,mmlu_anatomy", "--json").json()["items"]

@@ -12,8 +12,6 @@
 namespace qeval {
 namespace {
 
-bool is_calls(const SubjectRow& row) { return row.task && row.task->category == "Function Calling" && row.task->primary(); }
-
 // "tool mode native" of "0-shot, chat template, generated, tool mode native, thinking on (…)".
 std::string part_of(const std::string& protocol, const std::string& begin) {
   size_t at = protocol.find(begin);
@@ -82,13 +80,25 @@ std::string summaries(const std::vector<const TaskSummary*>& tasks) {
          summary_line("Live", live, "weighted by the number of cases") + summary_line("Irrelevance", none, "mean of non-live and live") + "\n";
 }
 
+// Categories by tool mode, also those that a group stands for elsewhere. A later run wins unless it scored fewer.
+std::map<std::string, std::vector<const TaskSummary*>> call_tasks(const Subject& s) {
+  std::map<std::string, std::vector<const TaskSummary*>> out;
+  for (const RunView* view : s.runs)
+    for (const TaskSummary& t : view->tasks) {
+      if (t.category != "Function Calling" || !t.primary()) continue;
+      auto& tasks = out[mode_of(t)];
+      auto same = std::find_if(tasks.begin(), tasks.end(), [&](const TaskSummary* other) { return other->task == t.task; });
+      if (same == tasks.end()) tasks.push_back(&t);
+      else if ((*same)->version != t.version || t.primary()->n >= (*same)->primary()->n) *same = &t;
+    }
+  return out;
+}
+
 }  // namespace
 
 std::string function_calling_section(const Subject& s) {
   std::string out = "##### **Function Calling Test**\n\n";
-  std::map<std::string, std::vector<const TaskSummary*>> by_mode;
-  for (const SubjectRow& row : s.rows)
-    if (is_calls(row)) by_mode[mode_of(*row.task)].push_back(row.task);
+  const auto by_mode = call_tasks(s);
   if (by_mode.empty()) {
     std::string reason = "not part of this run";
     for (const RunView* v : s.runs)

@@ -31,6 +31,13 @@ bool is_broken_form(FailureClass c) {
          c == FailureClass::no_call || c == FailureClass::prose;
 }
 
+// A list of calls that was cut: the calls before the cut stand alone in it, as in a text around them.
+bool cut_among_calls(FailureClass c, std::string_view text) {
+  size_t first = text.find_first_not_of(" \t\r\n");
+  return c == FailureClass::surrounding_text && first != std::string_view::npos &&
+         (text[first] == '[' || text[first] == '{' || text.substr(first).starts_with("<tool_call>"));
+}
+
 }  // namespace
 
 Result<FunctionCalls> FunctionCalls::compile(const TaskSpec& spec) {
@@ -88,7 +95,7 @@ FunctionCalls::Verdict FunctionCalls::judge(const Sample& sample, const Response
   }
   if (out.failure_class == FailureClass::correct) return out;
   if (answer.unfinished_thinking) out.failure_class = FailureClass::unfinished_thinking;
-  else if (answer.cut_by_length && is_broken_form(out.failure_class)) out.failure_class = FailureClass::truncated;
+  else if (answer.cut_by_length && (is_broken_form(out.failure_class) || cut_among_calls(out.failure_class, answer.text))) out.failure_class = FailureClass::truncated;
   return out;
 }
 

@@ -171,7 +171,7 @@ TEST(Metrics, UnknownOnesAreErrorsThatNameFileMetricAndKey) {
   EXPECT_NE(error({"pass@1", "", true, {}}, OutputType::generate_until).find("python_tests"), std::string::npos);
   EXPECT_EQ(error({"exact_match", "mean", true, {{"hf_evaluate", true}}}, OutputType::generate_until), "");
   TaskSpec spec = choice_task({"acc"});
-  spec.scoring.scorer = "judge";
+  spec.scoring.scorer = "oracle";
   EXPECT_FALSE(make_scorer(spec, nullptr));
 }
 

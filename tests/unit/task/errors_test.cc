@@ -80,8 +80,10 @@ TEST(TaskErrors, OverridesAreChecked) {
   ASSERT_FALSE(task);
   EXPECT_NE(task.error().message.find("there is no doc 3: the split has 3"), std::string::npos) << task.error().message;
   overrides.doc_ids.clear();
-  overrides.enable_thinking = true;
-  EXPECT_FALSE((*registry)->load(file, overrides));
+  overrides.enable_thinking = true;  // log-likelihoods are taken without it
+  task = (*registry)->load(file, overrides);
+  ASSERT_TRUE(task);
+  EXPECT_EQ((*task)->spec().thinking, false);
 }
 
 }  // namespace

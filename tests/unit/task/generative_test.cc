@@ -126,7 +126,7 @@ TEST_F(GenerativePrompts, SelectionThinkingAndRepeats) {
   EXPECT_EQ(chat.enable_thinking, true);
   EXPECT_FALSE(chat.continue_final_message);
   EXPECT_EQ(sample->requests[0].sampling.temperature, 0.6);
-  EXPECT_EQ(sample->requests[0].max_new_tokens, 4096);
+  EXPECT_EQ(sample->requests[0].max_new_tokens, 4096 + 4096);  // the answer's limit and the budget for thinking
   EXPECT_TRUE(sample->requests[0].until.empty());
   EXPECT_EQ((*task)->spec().scoring.until.size(), 3u);
   EXPECT_EQ((*task)->spec().scoring.think_end_token, "</think>");
