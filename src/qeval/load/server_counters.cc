@@ -1,41 +1,31 @@
 #include "qeval/load/server_counters.h"
 
-#include <cmath>
-#include <cstdlib>
+#include <algorithm>
+#include <utility>
 
 #include "qeval/net/http_client.h"
+#include "qeval/net/prometheus.h"
 
 namespace qeval {
 namespace {
-
-// -1 where no line begins with one of the names.
-double sum_of(std::string_view metrics, std::initializer_list<std::string_view> names) {
-  double sum = -1;
-  for (size_t at = 0; at < metrics.size();) {
-    const size_t end = std::min(metrics.find('\n', at), metrics.size());
-    const std::string line(metrics.substr(at, end - at));
-    at = end + 1;
-    const std::string name = line.substr(0, line.find_first_of("{ "));
-    for (std::string_view wanted : names) {
-      if (name != wanted) continue;
-      const double value = std::strtod(line.c_str() + line.rfind(' '), nullptr);
-      if (std::isfinite(value) && value >= 0) sum = std::max(sum, 0.0) + value;
-    }
-  }
-  return sum;
-}
 
 double added(double a, double b) { return a < 0 || b < 0 ? -1 : a + b; }
 
 }  // namespace
 
 std::optional<ServerCounters> parse_server_counters(std::string_view metrics) {
+  constexpr std::pair<std::string_view, double ServerCounters::*> kNames[] = {
+      {"vllm:prompt_tokens_total", &ServerCounters::prompt_tokens},     {"llamacpp:prompt_tokens_total", &ServerCounters::prompt_tokens},
+      {"vllm:generation_tokens_total", &ServerCounters::new_tokens},    {"llamacpp:tokens_predicted_total", &ServerCounters::new_tokens},
+      {"vllm:num_preemptions_total", &ServerCounters::preemptions},     {"vllm:prefix_cache_queries_total", &ServerCounters::prefix_queries},
+      {"vllm:prefix_cache_hits_total", &ServerCounters::prefix_hits},
+  };
   ServerCounters out;
-  out.prompt_tokens = sum_of(metrics, {"vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total"});
-  out.new_tokens = sum_of(metrics, {"vllm:generation_tokens_total", "llamacpp:tokens_predicted_total"});
-  out.preemptions = sum_of(metrics, {"vllm:num_preemptions_total"});
-  out.prefix_queries = sum_of(metrics, {"vllm:prefix_cache_queries_total"});
-  out.prefix_hits = sum_of(metrics, {"vllm:prefix_cache_hits_total"});
+  for_each_metric(metrics, [&](std::string_view name, double value) {
+    if (value < 0) return;
+    for (const auto& [known, field] : kNames)
+      if (known == name) out.*field = std::max(out.*field, 0.0) + value;
+  });
   if (out.prompt_tokens < 0 || out.new_tokens < 0) return std::nullopt;
   return out;
 }

@@ -1,10 +1,9 @@
 #include "qeval/monitor/server_metrics.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 
 #include "qeval/net/http_client.h"
+#include "qeval/net/prometheus.h"
 
 namespace qeval {
 namespace {
@@ -51,27 +50,6 @@ constexpr Name kNames[] = {
     {"llamacpp:tokens_predicted_seconds_total", &ServerReading::decode_s},
 };
 
-// "name{labels} value [time]": a label may hold spaces, braces and escaped quotes.
-bool split_line(std::string_view line, std::string_view& name, double& value) {
-  size_t end = line.find_first_of("{ ");
-  if (end == std::string_view::npos || end == 0) return false;
-  name = line.substr(0, end);
-  if (line[end] == '{') {
-    bool quoted = false;
-    size_t i = end + 1;
-    for (; i < line.size() && (quoted || line[i] != '}'); ++i) {
-      if (line[i] == '\\' && quoted) ++i;
-      else if (line[i] == '"') quoted = !quoted;
-    }
-    if (i >= line.size()) return false;
-    end = i + 1;
-  }
-  std::string number(line.substr(std::min(end, line.size()), 64));
-  char* stop = nullptr;
-  value = std::strtod(number.c_str(), &stop);
-  return stop != number.c_str() && std::isfinite(value);
-}
-
 constexpr Field kAll[] = {&ServerReading::running, &ServerReading::waiting, &ServerReading::kv_usage, &ServerReading::prefix_queries,
                           &ServerReading::prefix_hits, &ServerReading::preemptions, &ServerReading::prompt_tokens,
                           &ServerReading::generation_tokens, &ServerReading::requests, &ServerReading::queue_s,
@@ -106,14 +84,7 @@ bool any(const ServerReading& r) {
 ServerReading parse_server_metrics(std::string_view text) {
   ServerReading out;
   std::map<std::string_view, int> n_seen;
-  while (!text.empty()) {
-    size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!line.starts_with("vllm:") && !line.starts_with("llamacpp:")) continue;
-    std::string_view name;
-    double value = 0;
-    if (!split_line(line, name, value)) continue;
+  for_each_metric(text, [&](std::string_view name, double value) {
     for (const Name& known : kNames) {
       if (known.name != name) continue;
       std::optional<double>& field = out.*known.field;
@@ -121,7 +92,7 @@ ServerReading parse_server_metrics(std::string_view text) {
       field = known.is_mean ? (field.value_or(0) * n + value) / (n + 1) : field.value_or(0) + value;
       break;
     }
-  }
+  });
   return out;
 }
 

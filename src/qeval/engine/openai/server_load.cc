@@ -1,7 +1,6 @@
 #include "qeval/engine/openai/server_load.h"
 
-#include <cmath>
-#include <cstdlib>
+#include "qeval/net/prometheus.h"
 
 namespace qeval {
 namespace {
@@ -9,35 +8,23 @@ namespace {
 constexpr size_t kMaxMetrics = size_t{4} << 20;
 constexpr auto kEvery = std::chrono::seconds(1);
 
-// Sum of a metric over its label sets; no value where the text does not have it.
-std::optional<int> sum_of(std::string_view metrics, std::string_view name) {
-  std::optional<double> sum;
-  size_t at = 0;
-  while ((at = metrics.find(name, at)) != std::string_view::npos) {
-    const bool begins = at == 0 || metrics[at - 1] == '\n';
-    at += name.size();
-    if (!begins || at >= metrics.size() || (metrics[at] != '{' && metrics[at] != ' ')) continue;
-    const size_t end = std::min(metrics.find('\n', at), metrics.size());
-    const std::string line(metrics.substr(at, end - at));
-    const size_t space = line.rfind(' ');
-    if (space == std::string::npos) continue;
-    const double value = std::strtod(line.c_str() + space, nullptr);
-    if (std::isfinite(value) && value >= 0 && value < 1e6) sum = sum.value_or(0) + value;
-  }
-  if (!sum) return std::nullopt;
-  return static_cast<int>(*sum);
-}
-
 }  // namespace
 
 std::optional<LoadReading> read_load(std::string_view metrics) {
-  auto waiting = sum_of(metrics, "vllm:num_requests_waiting"), running = sum_of(metrics, "vllm:num_requests_running");
-  if (!waiting) {
-    waiting = sum_of(metrics, "llamacpp:requests_deferred");
-    running = sum_of(metrics, "llamacpp:requests_processing");
-  }
-  if (!waiting || !running) return std::nullopt;
-  return LoadReading{*waiting, *running};
+  struct Gauge {
+    std::string_view name;
+    std::optional<double> sum = std::nullopt;  // over its label sets
+  };
+  Gauge vllm[] = {{"vllm:num_requests_waiting"}, {"vllm:num_requests_running"}};
+  Gauge llama[] = {{"llamacpp:requests_deferred"}, {"llamacpp:requests_processing"}};
+  for_each_metric(metrics, [&](std::string_view name, double value) {
+    if (value < 0 || value >= 1e6) return;
+    for (Gauge* gauge : {&vllm[0], &vllm[1], &llama[0], &llama[1]})
+      if (gauge->name == name) gauge->sum = gauge->sum.value_or(0) + value;
+  });
+  const Gauge* told = vllm[0].sum ? vllm : llama;
+  if (!told[0].sum || !told[1].sum) return std::nullopt;
+  return LoadReading{static_cast<int>(*told[0].sum), static_cast<int>(*told[1].sum)};
 }
 
 bool ServerLoad::Probe::on_data(long status, std::string_view bytes) {
