@@ -6,15 +6,10 @@
 #include <cmath>
 
 #include "qeval/stats/moments.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 std::optional<double> given(const std::vector<Score>& scores) {
   for (const Score& score : scores)
@@ -49,7 +44,7 @@ bool failed(const std::vector<Score>& scores) { return scores.empty() || is_infr
 }  // namespace
 
 std::string model_family(const std::string& hf_id, const std::string& name, const std::string& architecture) {
-  for (const std::string& text : {lower(hf_id), lower(name), lower(architecture)})
+  for (const std::string& text : {lower_ascii(hf_id), lower_ascii(name), lower_ascii(architecture)})
     for (const char* family : {"qwen", "qwq", "smollm", "llama", "mistral", "mixtral", "gemma", "phi", "gpt", "claude", "deepseek", "glm", "granite", "olmo", "falcon", "yi-"})
       if (text.find(family) != std::string::npos) return std::string(family) == "qwq" ? "qwen" : family;
   return "";

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <thread>
 
+#include "qeval/util/ascii.h"
+
 namespace qeval {
 namespace {
 
@@ -33,12 +35,6 @@ struct State {
   std::chrono::steady_clock::time_point last_report{};
 };
 
-std::string trimmed(std::string_view text) {
-  size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
 size_t on_header(char* data, size_t, size_t n, void* user) {
   auto& state = *static_cast<State*>(user);
   std::string_view line(data, n);
@@ -47,10 +43,7 @@ size_t on_header(char* data, size_t, size_t n, void* user) {
   if (line.starts_with("HTTP/")) headers.clear();  // a further answer of the chain
   size_t colon = line.find(':');
   if (colon == std::string_view::npos || headers.size() >= kMaxHeaders) return n;
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  headers[name] = trimmed(line.substr(colon + 1));
+  headers[lower_ascii(line.substr(0, colon))] = trim_ascii(line.substr(colon + 1));
   return n;
 }
 

@@ -7,18 +7,13 @@
 #include <optional>
 
 #include "qeval/net/hub.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
 
 constexpr const char* kPreferred[] = {"Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "F16", "BF16"};
 constexpr int kMaxParts = 999;
-
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
 
 struct PartName {
   std::string stem;  // without "-00001-of-00002.gguf"
@@ -31,7 +26,7 @@ bool digits(std::string_view text, int& value) {
 
 // nullopt: no GGUF.
 std::optional<PartName> part_name(const std::string& file) {
-  if (file.size() < 6 || upper(file.substr(file.size() - 5)) != ".GGUF") return std::nullopt;
+  if (file.size() < 6 || upper_ascii(file.substr(file.size() - 5)) != ".GGUF") return std::nullopt;
   PartName name{file.substr(0, file.size() - 5), 1, 1};
   constexpr size_t kSuffix = 15;  // -00001-of-00002
   if (name.stem.size() <= kSuffix) return name;
@@ -103,7 +98,7 @@ Result<std::vector<HubFile>> one_of(const std::vector<const Group*>& fitting, co
 std::string quantization_in_name(const std::string& file) {
   auto name = part_name(file);
   if (!name) return "";
-  std::string stem = upper(base_name(name->stem));
+  std::string stem = upper_ascii(base_name(name->stem));
   // The last piece between '-' or '.' that reads like a quantisation.
   size_t end = stem.size();
   while (true) {
@@ -129,7 +124,7 @@ Result<std::vector<HubFile>> pick_gguf(const std::vector<HubFile>& files, const 
       if (file.path == wanted || base_name(file.path) == wanted) return whole(g);
   if (auto file = part_name(wanted))
     return bad_input(fmt::format("no file {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
-  std::erase_if(groups, [](const Group& g) { return upper(base_name(g.stem)).find("MMPROJ") != std::string::npos; });
+  std::erase_if(groups, [](const Group& g) { return upper_ascii(base_name(g.stem)).find("MMPROJ") != std::string::npos; });
   auto with = [&](const std::string& quantization) {
     std::vector<const Group*> out;
     for (const Group& g : groups)
@@ -137,7 +132,7 @@ Result<std::vector<HubFile>> pick_gguf(const std::vector<HubFile>& files, const 
     return out;
   };
   if (!wanted.empty()) {
-    auto fitting = with(upper(wanted));
+    auto fitting = with(upper_ascii(wanted));
     if (fitting.empty())
       return bad_input(fmt::format("no {} there; it has {}", wanted, fmt::join(choices(groups), ", ")));
     return one_of(fitting, wanted);

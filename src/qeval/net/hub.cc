@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "qeval/net/hub_cache.h"
+#include "qeval/util/ascii.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
 #include "qeval/util/json.h"
@@ -30,11 +31,6 @@ bool truthy(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
-}
-
-std::string trimmed(const std::string& text) {
-  size_t begin = text.find_first_not_of(" \t\r\n");
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 std::string origin(const std::string& url) {
@@ -146,10 +142,10 @@ HubConfig hub_config_from_environment() {
   config.cache_dir = environment("HF_HUB_CACHE");
   if (config.cache_dir.empty()) config.cache_dir = environment("HUGGINGFACE_HUB_CACHE");
   if (config.cache_dir.empty()) config.cache_dir = home + "/hub";
-  config.token = trimmed(environment("HF_TOKEN"));
+  config.token = trim_ascii(environment("HF_TOKEN"));
   if (config.token.empty()) {
     std::string file = environment("HF_TOKEN_PATH");
-    if (auto text = read_file(file.empty() ? home + "/token" : file)) config.token = trimmed(*text);
+    if (auto text = read_file(file.empty() ? home + "/token" : file)) config.token = trim_ascii(*text);
   }
   config.offline = truthy(environment("HF_HUB_OFFLINE"));
   return config;

@@ -7,6 +7,7 @@
 
 #include "qeval/net/hub.h"
 #include "qeval/registry/model_shape.h"
+#include "qeval/util/ascii.h"
 #include "qeval/util/file.h"
 
 namespace qeval {
@@ -15,12 +16,6 @@ namespace {
 
 constexpr int kVocabFrom35 = 248320;
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 // "qwen2.5-coder-7b" → qwen2.5; other names up to the first dash.
@@ -28,7 +23,7 @@ std::string family_of(const std::string& name) { return name.substr(0, name.find
 
 // Registry ids are letters, digits, '.', '-', '_': they become file names.
 std::string id_of(const std::string& hf_id) {
-  std::string out = lower(hf_id.substr(hf_id.rfind('/') + 1));
+  std::string out = lower_ascii(hf_id.substr(hf_id.rfind('/') + 1));
   for (char& c : out)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') c = '-';
   while (!out.empty() && (out[0] == '.' || out[0] == '-')) out.erase(0, 1);

@@ -10,6 +10,7 @@
 #include "qeval/text/near_names.h"
 #include "qeval/registry/yaml_fields.h"
 #include "qeval/text/yaml.h"
+#include "qeval/util/ascii.h"
 #include "qeval/util/assets.h"
 #include "qeval/util/file.h"
 
@@ -108,11 +109,6 @@ Result<ModelSpec> row(const Json& json, const std::string& text, const std::stri
   return m;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 void put_row(std::vector<ModelSpec>& models, ModelSpec model) {
   auto same = std::find_if(models.begin(), models.end(), [&](const ModelSpec& m) { return m.id == model.id; });
   if (same == models.end())
@@ -169,11 +165,11 @@ Result<std::vector<ModelSpec>> load_models(const std::string& user_folder) {
 }
 
 Result<ModelSpec> find_model(const std::vector<ModelSpec>& models, const std::string& name) {
-  std::string wanted = lower(name);
+  std::string wanted = lower_ascii(name);
   for (const ModelSpec& m : models)
-    if (lower(m.id) == wanted) return m;
+    if (lower_ascii(m.id) == wanted) return m;
   for (const ModelSpec& m : models)
-    if (lower(m.hf_id) == wanted) return m;
+    if (lower_ascii(m.hf_id) == wanted) return m;
   std::vector<std::string> ids;
   for (const ModelSpec& m : models) ids.push_back(m.id);
   return bad_input(fmt::format("--model {}: no such model, file or hf:ORG/REPO{}; `qeval models` lists them", name,

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -40,13 +41,6 @@ bool left_thinking_open(std::string_view text, const std::string& end_token, boo
   if (stop != std::string_view::npos) return false;
   if (thinking_was_opened(sample)) return true;
   return !end_token.empty() && cut_by_length && !thinking_is_off(sample);
-}
-
-std::string lower_ascii(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 }  // namespace

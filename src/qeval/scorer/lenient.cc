@@ -8,6 +8,7 @@
 
 #include "qeval/scorer/filter.h"
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -18,13 +19,6 @@ constexpr size_t kMarkedBytes = 300;
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_alnum(char c) { return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || (c & 0x80); }
-char lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower_ascii(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
 
 struct Number {
   double value = 0;
@@ -100,7 +94,7 @@ std::string words_of(std::string_view text) {
   };
   for (char c : text) {
     if (is_alnum(c))
-      word += lower(c);
+      word += lower_ascii(c);
     else
       end_word();
   }

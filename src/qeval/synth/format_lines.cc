@@ -4,6 +4,7 @@
 #include <array>
 
 #include "qeval/synth/generators.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval::synth {
 namespace {
@@ -32,12 +33,6 @@ std::string joined(const std::vector<std::string>& parts, const std::string& sep
   std::string out;
   for (size_t i = 0; i < parts.size(); ++i) out += (i ? separator : "") + parts[i];
   return out;
-}
-
-std::string upper(std::string text) {
-  for (char& c : text)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return text;
 }
 
 Json line(const char* kind, int level, const std::string& instruction, const std::string& target) {
@@ -84,7 +79,7 @@ Json words_line(PyRandom& random, int level) {
   if (capitals) text += " in capital letters";
   if (level >= 4) text += ", each with its position and an equals sign in front (1= before the first)";
   for (size_t i = 0; i < out.size(); ++i) {
-    if (capitals) out[i] = upper(out[i]);
+    if (capitals) out[i] = upper_ascii(out[i]);
     if (level >= 4) out[i] = fmt::format("{}={}", i + 1, out[i]);
   }
   text += fmt::format(", separated by {} without spaces", separator.name);
@@ -120,7 +115,7 @@ Json date(PyRandom& random, int level) {
           "Write {} on {} in the form hh:mm_DD-MMM-YYYY with a 24-hour clock and the month as three capital letters.",
           time, written),
       fmt::format("{:02}:{:02}_{:02}-{}-{}", hour, minute, day,
-                  upper(std::string(kMonths[static_cast<size_t>(month - 1)]).substr(0, 3)), year));
+                  upper_ascii(std::string(kMonths[static_cast<size_t>(month - 1)]).substr(0, 3)), year));
 }
 
 Json json_object(PyRandom& random, int level) {

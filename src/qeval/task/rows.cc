@@ -7,13 +7,13 @@
 #include <unordered_map>
 
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
 
 std::string lower_ending(const std::string& file) {
-  std::string name = file.substr(file.rfind('/') + 1);
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string name = lower_ascii(file.substr(file.rfind('/') + 1));
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   size_t dot = name.rfind('.');
   return dot == std::string::npos ? "" : name.substr(dot + 1);

@@ -7,6 +7,7 @@
 #include "qeval/text/unicode.h"
 #include "qeval/tools/call_reader.h"
 #include "qeval/tools/json_text.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -38,12 +39,6 @@ std::string declared_type(const Json& tools, const std::string& function, const 
   return "";
 }
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 32);
-  return text;
-}
-
 PyValue number_of(const std::string& text, bool whole) {
   JsonReading read = read_json(text);
   if (!read.fault && read.value.is(Kind::integer)) return read.value;
@@ -58,12 +53,12 @@ PyValue number_of(const std::string& text, bool whole) {
 // XML values are text; their declared type says what they mean, as vLLM's parser reads them. What does not fit stays
 // text, so that the check of types sees it.
 PyValue typed_value(std::string text, const std::string& type) {
-  if (lower(text) == "null") return {};
+  if (lower_ascii(text) == "null") return {};
   if (type.empty() || type == "string") return PyValue::of(std::move(text));
   std::string stripped = py_strip(text);
   if (type == "integer" || type == "number") return number_of(stripped, type == "integer");
   if (type == "boolean") {
-    std::string word = lower(stripped);
+    std::string word = lower_ascii(stripped);
     if (word == "true" || word == "false") return PyValue::of(word == "true");
     return PyValue::of(std::move(text));
   }

@@ -16,6 +16,7 @@
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/synthetic_shape.h"
 #include "qeval/engine/llama/synthetic_vocab.h"
+#include "qeval/util/ascii.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
 
@@ -227,11 +228,6 @@ Status write_model(const SyntheticModelOptions& options, ggml_type type, const s
   return {};
 }
 
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
-
 Result<llama_ftype> file_type(const std::string& name) {
   const std::pair<const char*, llama_ftype> known[] = {
       {"F32", LLAMA_FTYPE_ALL_F32},        {"F16", LLAMA_FTYPE_MOSTLY_F16},       {"BF16", LLAMA_FTYPE_MOSTLY_BF16},
@@ -242,7 +238,7 @@ Result<llama_ftype> file_type(const std::string& name) {
       {"IQ4_XS", LLAMA_FTYPE_MOSTLY_IQ4_XS}, {"IQ4_NL", LLAMA_FTYPE_MOSTLY_IQ4_NL}};
   std::string names;
   for (const auto& [text, type] : known) {
-    if (upper(name) == text) return type;
+    if (upper_ascii(name) == text) return type;
     names += std::string(names.empty() ? "" : ", ") + text;
   }
   return bad_input(fmt::format("unknown weight type '{}'; known are {}", name, names));
@@ -263,7 +259,7 @@ Status move_into_place(const std::string& from, const std::string& to) {
 Status make_synthetic_gguf(const SyntheticModelOptions& options, const std::string& path) {
   LlamaLog::install();
   QEVAL_CHECK(file_type(options.type));
-  const std::string type = upper(options.type);
+  const std::string type = upper_ascii(options.type);
   const bool direct = type == "F32" || type == "F16" || type == "BF16";
   const ggml_type written = type == "F32" ? GGML_TYPE_F32 : type == "F16" ? GGML_TYPE_F16 : GGML_TYPE_BF16;
   const std::string raw = temporary_name(path, "raw");

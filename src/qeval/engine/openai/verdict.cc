@@ -5,21 +5,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/util/ascii.h"
+
 namespace qeval {
 namespace {
 
 constexpr size_t kMaxQuoted = 300;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 // The ways in which servers say that prompt and answer do not fit.
 bool says_too_long(const ServerError& error) {
   if (error.type == "exceed_context_size_error" || error.code == "context_length_exceeded") return true;
-  const std::string text = lower(error.message);
+  const std::string text = lower_ascii(error.message);
   for (const char* phrase : {"maximum context length", "max_model_len", "context size", "context length", "longer than the maximum model length",
                              "exceeds the available context", "max_tokens is too large", "is too long"})
     if (text.find(phrase) != std::string::npos) return true;
@@ -27,7 +23,7 @@ bool says_too_long(const ServerError& error) {
 }
 
 bool says_no_model(const ServerError& error) {
-  const std::string text = lower(error.message);
+  const std::string text = lower_ascii(error.message);
   return error.code == "model_not_found" || (text.find("model") != std::string::npos && text.find("not exist") != std::string::npos) ||
          (text.find("model") != std::string::npos && text.find("not found") != std::string::npos);
 }
