@@ -44,7 +44,7 @@ Result<int> doctor(const CommonOptions& options, const std::optional<std::string
   } else {
     fmt::print("host:\n");
     for (const auto& [key, value] : report["environment"].items())
-      fmt::print("  {}: {}\n", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+      fmt::print("  {}: {}\n", key, json_text(value));
     fmt::print("sandbox back ends:\n");
     for (const Json& s : sandboxes) fmt::print("  {}: {}\n", json_string(s, "backend"), json_string(s, "state"));
     fmt::print("cache: {}\ndata folder: {}\n", user_cache_dir(), sources.data_dir.empty() ? "none (--data-dir, QEVAL_DATA_DIR)" : sources.data_dir);

@@ -8,10 +8,6 @@
 namespace qeval {
 namespace {
 
-Json object_at(const Json& json, const char* key) {
-  return json.is_object() && json.contains(key) && json[key].is_object() ? json[key] : Json::object();
-}
-
 struct Weights {
   std::string hf_id, name, architecture, quantization;
   std::string label(const std::string& asked) const {
@@ -21,8 +17,8 @@ struct Weights {
 };
 
 Weights weights_of(const RunRecord& run) {
-  Json loaded = object_at(run.environment, "weights");
-  WeightsIdentity identity = weights_from_json(loaded.empty() ? object_at(run.spec, "weights") : loaded);
+  Json loaded = json_object(run.environment, "weights");
+  WeightsIdentity identity = weights_from_json(loaded.empty() ? json_object(run.spec, "weights") : loaded);
   std::string hf_id = json_string(run.spec, "hf_id");
   return {hf_id.empty() ? identity.hf_id : hf_id, identity.name, identity.architecture, identity.quantization};
 }
@@ -53,7 +49,7 @@ Result<JudgeIdentity> judge_identity(const Store& store, RunId judge_run, RunId 
   JudgeIdentity out;
   out.model = judge_weights.label(judge.model_id);
   out.weights_key = judge.weights_key;
-  Json engine = object_at(judge.environment, "engine");
+  Json engine = json_object(judge.environment, "engine");
   out.engine = judge.engine;
   if (std::string version = json_string(engine, "version"); !version.empty()) out.engine += " " + version;
   out.prompts_sha256 = prompts_sha256;

@@ -232,7 +232,7 @@ std::string environment_text(const RunView& v) {
   if (!v.run.environment.is_object()) return out;
   for (const auto& [key, value] : v.run.environment.items())
     if (key != "engine" && key != "weights")
-      out += fmt::format("\n{}: {}", key, value.is_string() ? value.get<std::string>() : dump_json(value));
+      out += fmt::format("\n{}: {}", key, json_text(value));
   return out;
 }
 

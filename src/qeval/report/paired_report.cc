@@ -73,7 +73,7 @@ void flatten(const std::string& prefix, const Json& json, std::map<std::string, 
     for (const auto& [key, value] : json.items()) flatten(prefix.empty() ? key : prefix + "." + key, value, out);
     return;
   }
-  out[prefix] = json.is_string() ? json.get<std::string>() : dump_json(json);
+  out[prefix] = json_text(json);
 }
 
 std::map<std::string, std::string> settings_of(const RunView& v) {

@@ -10,10 +10,6 @@
 namespace qeval {
 namespace {
 
-Json object_at(const Json& json, const char* key) {
-  return json.is_object() && json.contains(key) && json[key].is_object() ? json[key] : Json::object();
-}
-
 std::string protocol_hash(Json identity) {
   if (!identity.is_object() || identity.empty()) return "";
   identity.erase("selection");
@@ -66,10 +62,10 @@ RunView view_of(const RunRecord& run, const std::vector<TaskSummary>& tasks) {
   view.tasks = tasks;
   view.performance = run_performance_from_json(run.performance);
   view.hf_id = json_string(run.spec, "hf_id");
-  Json loaded = object_at(run.environment, "weights");
-  view.weights = weights_from_json(loaded.empty() ? object_at(run.spec, "weights") : loaded);
+  Json loaded = json_object(run.environment, "weights");
+  view.weights = weights_from_json(loaded.empty() ? json_object(run.spec, "weights") : loaded);
   view.engine_name = run.engine;
-  Json engine = object_at(run.environment, "engine"), asked = object_at(run.spec, "engine");
+  Json engine = json_object(run.environment, "engine"), asked = json_object(run.spec, "engine");
   view.engine_version = json_string(engine, "version", json_string(asked, "version"));
   view.device = json_string(engine, "device", json_string(asked, "device"));
   if (run.spec.is_object() && run.spec.contains("pending") && run.spec["pending"].is_array())

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "qeval/scorer/answer.h"
 #include "qeval/scorer/ifeval_checks.h"
 #include "qeval/text/regex.h"
 #include "qeval/text/unicode.h"
@@ -18,8 +19,6 @@ std::vector<std::string_view> split(std::string_view text, std::string_view by) 
   out.push_back(text.substr(at));
   return out;
 }
-
-bool is_blank(std::string_view text) { return py_strip(text).empty(); }
 
 // Divider "***" with at most one white space on each side. White space between pieces makes no piece blank or not.
 Result<bool> paragraphs(const IfevalArguments& a, const IfevalText& t) {

@@ -166,5 +166,11 @@ bool json_bool(const Json& object, const std::string& key, bool fallback) {
   const Json* v = find(object, key);
   return v && v->is_boolean() ? v->get<bool>() : fallback;
 }
+Json json_object(const Json& object, const std::string& key) {
+  const Json* v = find(object, key);
+  return v && v->is_object() ? *v : Json::object();
+}
+
+std::string json_text(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
 
 }  // namespace qeval

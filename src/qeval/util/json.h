@@ -24,5 +24,9 @@ std::string json_string(const Json& object, const std::string& key, const std::s
 double json_number(const Json& object, const std::string& key, double fallback = 0);
 int64_t json_int(const Json& object, const std::string& key, int64_t fallback = 0);
 bool json_bool(const Json& object, const std::string& key, bool fallback = false);
+// The object at `key`, or an empty one.
+Json json_object(const Json& object, const std::string& key);
+// What people read: a string's own text, anything else as compact JSON.
+std::string json_text(const Json& value);
 
 }  // namespace qeval

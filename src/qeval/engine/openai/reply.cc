@@ -25,8 +25,6 @@ int64_t count_of(const Json& object, const char* key) {
   return n < 0 || n > kMaxCount ? -1 : n;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
-
 // "token_id:123" (vLLM with return_tokens_as_token_ids).
 std::optional<TokenId> token_id_of(std::string_view text) {
   constexpr std::string_view prefix = "token_id:";
@@ -52,7 +50,7 @@ std::optional<ServerError> server_error_of(const Json& body) {
   if (!error || error->is_null()) return std::nullopt;
   ServerError out;
   if (!error->is_object()) {
-    out.message = text_of(*error);
+    out.message = json_text(*error);
     return out;
   }
   out.message = json_string(*error, "message");
@@ -132,7 +130,7 @@ void Reply::add_tool_calls(const Json& list) {
     const std::string name = json_string(*function, "name");
     call.name += name;
     const Json* arguments = member(*function, "arguments");
-    const std::string text = arguments && !arguments->is_null() ? text_of(*arguments) : "";
+    const std::string text = arguments && !arguments->is_null() ? json_text(*arguments) : "";
     call.arguments += text;
     n_bytes_ += name.size() + text.size() + 1;
   }

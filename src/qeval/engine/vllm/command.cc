@@ -34,8 +34,6 @@ class FlagList {
   std::vector<std::pair<std::string, Json>> items_;
 };
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
-
 class Builder {
  public:
   explicit Builder(const VllmCommandRequest& request) : r_(request) {}
@@ -203,10 +201,10 @@ class Builder {
       }
     if (!v.is_object()) return {};
     for (const auto& [key, value] : v.items())
-      if (key.rfind("env.", 0) == 0) put_environment(key.substr(4), text_of(value));
+      if (key.rfind("env.", 0) == 0) put_environment(key.substr(4), json_text(value));
     if (v.contains("env")) {
       if (!v["env"].is_object()) return fail(ErrorKind::usage, "vllm.env: NAME: VALUE pairs were expected");
-      for (const auto& [name, value] : v["env"].items()) put_environment(name, text_of(value));
+      for (const auto& [name, value] : v["env"].items()) put_environment(name, json_text(value));
     }
     for (const std::string& e : out_.environment)
       for (const char* secret : {"API_KEY=", "TOKEN=", "SECRET="})
@@ -240,8 +238,8 @@ class Builder {
         continue;
       }
       out_.argv.push_back("--" + flag);
-      if (value.is_array()) for (const Json& item : value) out_.argv.push_back(text_of(item));
-      else out_.argv.push_back(text_of(value));
+      if (value.is_array()) for (const Json& item : value) out_.argv.push_back(json_text(item));
+      else out_.argv.push_back(json_text(value));
     }
     for (const auto& [flag, value] : r_.flags->moved_defaults())
       if (!flags_.has(flag)) out_.settings["default " + flag] = value;

@@ -25,8 +25,6 @@ bool before(const VllmVersion& version, const std::string& bound) {
   return parsed && std::pair(version.major, version.minor) < std::pair(parsed->major, parsed->minor);
 }
 
-std::string plain(const Json& value) { return value.is_string() ? value.get<std::string>() : dump_json(value); }
-
 }  // namespace
 
 std::string VllmVersion::text() const { return fmt::format("{}.{}.{}", major, minor, patch); }
@@ -82,7 +80,7 @@ Result<FlagTable> FlagTable::load(const VllmVersion& version, std::set<std::stri
   for (const Json& flag : yaml["always"]) table.flags_[flag.get<std::string>()] = {};
   for (const auto& [flag, values] : yaml["defaults"].items())
     for (const auto& [since, value] : values.items())
-      if (!before(version, since)) table.defaults_[flag] = plain(value);
+      if (!before(version, since)) table.defaults_[flag] = json_text(value);
   return table;
 }
 
