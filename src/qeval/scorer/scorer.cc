@@ -240,64 +240,26 @@ class CodeScorer : public BaseScorer {
   std::string backend_;
 };
 
-// A scorer that reads answers in its own way and makes its own metrics; filters have no say.
-template <typename Reader>
+// A scorer that reads answers in its own way and makes its own metrics; filters have no say. `Read` makes one Score of a
+// sample and its responses.
+template <typename Read>
 class OwnScorer : public BaseScorer {
  public:
-  OwnScorer(const TaskSpec& spec, std::vector<Metric> metrics, Reader reader)
-      : BaseScorer(spec, std::move(metrics)), reader_(std::move(reader)) {}
+  OwnScorer(const TaskSpec& spec, std::vector<Metric> metrics, Read read)
+      : BaseScorer(spec, std::move(metrics)), read_(std::move(read)) {}
 
  private:
   std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    return for_each_filter(filters_, reader_.score(sample, responses));
+    return for_each_filter(filters_, read_(sample, responses));
   }
 
-  Reader reader_;
+  Read read_;
 };
 
-// Open-ended answers: their form is all that can be told before a judge reads them.
-class UnjudgedScorer : public BaseScorer {
- public:
-  using BaseScorer::BaseScorer;
-
- private:
-  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    return for_each_filter(filters_, unjudged_score(sample, responses, scoring_));
-  }
-};
-
-class JudgementScorer : public BaseScorer {
- public:
-  using BaseScorer::BaseScorer;
-
- private:
-  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    return for_each_filter(filters_, judgement_score(sample, responses[0], scoring_));
-  }
-};
-
-class IfevalScorer : public BaseScorer {
- public:
-  IfevalScorer(const TaskSpec& spec, std::vector<Metric> metrics, IfevalChecker checker)
-      : BaseScorer(spec, std::move(metrics)), checker_(std::move(checker)) {}
-
- private:
-  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    return for_each_filter(filters_, checker_.score(sample, responses[0]));
-  }
-
-  IfevalChecker checker_;
-};
-
-class AgentScorer : public BaseScorer {
- public:
-  using BaseScorer::BaseScorer;
-
- private:
-  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
-    return for_each_filter(filters_, score_agent(metrics_, sample, responses));
-  }
-};
+template <typename Read>
+std::unique_ptr<Scorer> own_scorer(const TaskSpec& spec, std::vector<Metric> metrics, Read read) {
+  return std::make_unique<OwnScorer<Read>>(spec, std::move(metrics), std::move(read));
+}
 
 Status check_one_pipeline_of_choices(const TaskSpec& spec) {
   for (const FilterPipeline& pipeline : spec.scoring.filters)
@@ -340,21 +302,26 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
     QEVAL_TRY(PythonTests tests, PythonTests::compile(spec, metrics, sandbox));
     return std::make_unique<CodeScorer>(spec, std::move(metrics), std::move(tests), sandbox);
   }
+  using Responses = std::vector<Response>;
   if (spec.scoring.scorer == "function_calls") {
     QEVAL_TRY(FunctionCalls calls, FunctionCalls::compile(spec));
-    return std::make_unique<OwnScorer<FunctionCalls>>(spec, std::move(metrics), std::move(calls));
+    return own_scorer(spec, std::move(metrics), [calls = std::move(calls)](const Sample& s, const Responses& r) { return calls.score(s, r); });
   }
   if (spec.scoring.scorer == "json_schema") {
     QEVAL_TRY(JsonAnswers answers, JsonAnswers::compile(spec));
-    return std::make_unique<OwnScorer<JsonAnswers>>(spec, std::move(metrics), std::move(answers));
+    return own_scorer(spec, std::move(metrics), [answers = std::move(answers)](const Sample& s, const Responses& r) { return answers.score(s, r); });
   }
-  if (spec.scoring.scorer == "agent") return std::make_unique<AgentScorer>(spec, std::move(metrics));
-  if (spec.scoring.scorer == "judge") return std::make_unique<UnjudgedScorer>(spec, std::move(metrics));
-  if (spec.scoring.scorer == "judgement") return std::make_unique<JudgementScorer>(spec, std::move(metrics));
   if (spec.scoring.scorer == "ifeval") {
     QEVAL_TRY(IfevalChecker checker, IfevalChecker::compile(spec));
-    return std::make_unique<IfevalScorer>(spec, std::move(metrics), std::move(checker));
+    return own_scorer(spec, std::move(metrics), [checker = std::move(checker)](const Sample& s, const Responses& r) { return checker.score(s, r[0]); });
   }
+  if (spec.scoring.scorer == "agent")
+    return own_scorer(spec, metrics, [metrics](const Sample& s, const Responses& r) { return score_agent(metrics, s, r); });
+  // Open-ended answers: their form is all that can be told before a judge reads them.
+  if (spec.scoring.scorer == "judge")
+    return own_scorer(spec, std::move(metrics), [scoring = spec.scoring](const Sample& s, const Responses& r) { return unjudged_score(s, r, scoring); });
+  if (spec.scoring.scorer == "judgement")
+    return own_scorer(spec, std::move(metrics), [scoring = spec.scoring](const Sample& s, const Responses& r) { return judgement_score(s, r[0], scoring); });
   std::vector<FilterPipeline> pipelines = spec.scoring.filters;
   if (pipelines.empty()) pipelines.emplace_back();
   std::vector<FilterChain> chains;

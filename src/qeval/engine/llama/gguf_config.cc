@@ -1,22 +1,11 @@
-#include <fmt/format.h>
+#include <algorithm>
 
-#include <memory>
-
-#include "gguf.h"
 #include "qeval/core/gguf_parts.h"
+#include "qeval/engine/llama/gguf_file.h"
 #include "qeval/engine/llama/llama_engine.h"
-#include "qeval/engine/llama/llama_log.h"
 
 namespace qeval {
 namespace {
-
-using Gguf = std::unique_ptr<gguf_context, decltype(&gguf_free)>;
-
-std::string text_at(const gguf_context* file, const std::string& key) {
-  const int64_t id = gguf_find_key(file, key.c_str());
-  if (id < 0 || gguf_get_kv_type(file, id) != GGUF_TYPE_STRING) return "";
-  return gguf_get_val_str(file, id);
-}
 
 // −1: absent. Some converters write one value per layer: the largest stands for all.
 int64_t number_at(const gguf_context* file, const std::string& key) {
@@ -52,9 +41,9 @@ void put(Json& out, const char* key, int64_t value) {
 }
 
 Json config_of(const gguf_context* file) {
-  const std::string a = text_at(file, "general.architecture") + ".";
+  const std::string a = gguf_text(file, "general.architecture") + ".";
   auto n = [&](const char* key) { return number_at(file, a + key); };
-  Json out = {{"model_type", model_type(text_at(file, "general.architecture"))}};
+  Json out = {{"model_type", model_type(gguf_text(file, "general.architecture"))}};
   const int64_t mtp = std::max<int64_t>(0, n("nextn_predict_layers"));
   put(out, "num_hidden_layers", n("block_count") < 0 ? -1 : n("block_count") - mtp);
   put(out, "hidden_size", n("embedding_length"));
@@ -82,18 +71,10 @@ Json config_of(const gguf_context* file) {
 }  // namespace
 
 Result<GgufFacts> gguf_facts(const std::string& path) {
-  LlamaLog::install();
   GgufFacts out;
   const std::vector<std::string> parts = gguf_parts(path);
   for (size_t i = 0; i < parts.size(); ++i) {
-    const uint64_t mark = LlamaLog::mark();
-    Gguf file(nullptr, gguf_free);
-    try {
-      file.reset(gguf_init_from_file(parts[i].c_str(), {/*no_alloc=*/true, /*ctx=*/nullptr}));
-    } catch (const std::exception& e) {
-      return bad_input(parts[i] + ": " + e.what());
-    }
-    if (!file) return bad_input(parts[i] + ": not a readable GGUF file\n" + LlamaLog::complaints_since(mark));
+    QEVAL_TRY(Gguf file, open_gguf(parts[i]));
     if (i == 0) out.config = config_of(file.get());
     for (int64_t t = 0; t < gguf_get_n_tensors(file.get()); ++t) {
       const auto bytes = static_cast<int64_t>(gguf_get_tensor_size(file.get(), t));

@@ -1,30 +1,21 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
 
-#include "gguf.h"
 #include "llama.h"
 #include "qeval/core/gguf_parts.h"
+#include "qeval/engine/llama/gguf_file.h"
 #include "qeval/engine/llama/llama_engine.h"
-#include "qeval/engine/llama/llama_log.h"
+#include "qeval/util/ascii.h"
 #include "qeval/util/file.h"
 #include "qeval/util/hash.h"
 
 namespace qeval {
 namespace {
-
-using Gguf = std::unique_ptr<gguf_context, decltype(&gguf_free)>;
-
-std::string text_at(const gguf_context* file, const char* key) {
-  const int64_t id = gguf_find_key(file, key);
-  if (id < 0 || gguf_get_kv_type(file, id) != GGUF_TYPE_STRING) return "";
-  return gguf_get_val_str(file, id);
-}
 
 // Of a value of each gguf_type in bytes; 0: strings and arrays.
 constexpr size_t kSizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
@@ -68,9 +59,7 @@ std::string dominant_type(const std::map<ggml_type, int64_t>& elements) {
   int64_t most = -1;
   for (const auto& [type, n] : elements)
     if (n > most) best = type, most = n;
-  std::string name = ggml_type_name(best);
-  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
+  return upper_ascii(ggml_type_name(best));
 }
 
 // "" where the file does not say.
@@ -91,7 +80,6 @@ std::string declared_type(const gguf_context* file) {
 }  // namespace
 
 Result<WeightsIdentity> inspect_gguf(const std::string& path) {
-  LlamaLog::install();
   WeightsIdentity out;
   out.source = path;
   std::map<ggml_type, int64_t> elements;
@@ -104,14 +92,7 @@ Result<WeightsIdentity> inspect_gguf(const std::string& path) {
       return bad_input(fmt::format("{}: part {} of {}: {}: {}", path, i + 1, parts.size(), parts[i], error.message()));
     if (error) return bad_input(parts[i] + ": " + error.message());
     out.size_bytes += static_cast<int64_t>(size);
-    const uint64_t mark = LlamaLog::mark();
-    Gguf file(nullptr, gguf_free);
-    try {
-      file.reset(gguf_init_from_file(parts[i].c_str(), {/*no_alloc=*/true, /*ctx=*/nullptr}));
-    } catch (const std::exception& e) {
-      return bad_input(parts[i] + ": " + e.what());
-    }
-    if (!file) return bad_input(parts[i] + ": not a readable GGUF file\n" + LlamaLog::complaints_since(mark));
+    QEVAL_TRY(Gguf file, open_gguf(parts[i]));
     uint64_t end = gguf_get_data_offset(file.get());
     for (int64_t t = 0; t < gguf_get_n_tensors(file.get()); ++t) {
       const int64_t* ne = gguf_get_tensor_ne(file.get(), t);
@@ -124,10 +105,10 @@ Result<WeightsIdentity> inspect_gguf(const std::string& path) {
     if (end > size)
       return bad_input(fmt::format("{}: the file is truncated: {} bytes of at least {}", parts[i], size, end));
     if (i > 0) continue;
-    out.architecture = text_at(file.get(), "general.architecture");
-    out.name = text_at(file.get(), "general.name");
+    out.architecture = gguf_text(file.get(), "general.architecture");
+    out.name = gguf_text(file.get(), "general.name");
     out.tokenizer_hash = tokenizer_hash(file.get());
-    const std::string chat_template = text_at(file.get(), "tokenizer.chat_template");
+    const std::string chat_template = gguf_text(file.get(), "tokenizer.chat_template");
     out.offers_tools = chat_template.find("tools") != std::string::npos;
     out.chat_template_hash = chat_template.empty() ? "" : sha256_hex(chat_template);
     out.quantization = declared_type(file.get());
