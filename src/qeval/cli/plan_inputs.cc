@@ -59,15 +59,10 @@ Result<PlannedModel> from_gguf(const std::string& path) {
 #endif
 }
 
-std::string cpu_name() {
-  Json environment = host_environment();
-  return json_string(environment, "cpu", "CPU");
-}
-
 Result<Hardware> this_cpu() {
   Json environment = host_environment();
   double memory = static_cast<double>(json_int(environment, "memory_limit_bytes", json_int(environment, "memory_bytes")));
-  std::string name = fmt::format("{}, {} threads", cpu_name(), json_number(environment, "usable_cores", 1));
+  std::string name = fmt::format("{}, {} threads", json_string(environment, "cpu", "CPU"), json_number(environment, "usable_cores", 1));
   std::string file = user_cache_dir() + "/cpu-speed.json";
   if (auto text = read_file(file))
     if (auto json = parse_json(*text); json && json_string(*json, "name") == name && utc_now_ms() - json_int(*json, "measured_ms") < kCpuSpeedKeptMs)
@@ -78,14 +73,6 @@ Result<Hardware> this_cpu() {
   Json kept = {{"name", name}, {"bandwidth", out.bandwidth}, {"flops", out.flops}, {"measured_ms", utc_now_ms()}};
   if (make_directories(user_cache_dir())) (void)write_file_atomic(file, dump_json(kept) + "\n");
   return out;
-}
-
-Result<Calibration> calibration_of(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model) {
-  QEVAL_TRY(auto runs, store.runs());
-  std::vector<EarlierRun> earlier;
-  for (const RunRecord& run : runs)
-    if (Json predicted = run_performance_from_json(run.performance).predicted; predicted.is_object()) earlier.push_back({run.id, predicted});
-  return calibrate(earlier, engine, hardware.name, model);
 }
 
 }  // namespace
@@ -121,11 +108,15 @@ Result<Hardware> planned_hardware(const std::string& asked) {
 Result<Calibration> stored_calibration(const std::string& path, const std::string& engine, const Hardware& hardware, const std::string& model) {
   if (!file_exists(path)) return Calibration{};
   QEVAL_TRY(auto store, open_store(path, {.read_only = true, .create = false}));
-  return calibration_of(*store, engine, hardware, model);
+  return stored_calibration(*store, engine, hardware, model);
 }
 
 Result<Calibration> stored_calibration(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model) {
-  return calibration_of(store, engine, hardware, model);
+  QEVAL_TRY(auto runs, store.runs());
+  std::vector<EarlierRun> earlier;
+  for (const RunRecord& run : runs)
+    if (Json predicted = run_performance_from_json(run.performance).predicted; predicted.is_object()) earlier.push_back({run.id, predicted});
+  return calibrate(earlier, engine, hardware.name, model);
 }
 
 std::function<Json(const RunPerformance&)> run_prediction(const EnginePlan& engine, const Store& store, const std::string& model_path) {

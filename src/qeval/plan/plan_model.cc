@@ -17,6 +17,19 @@ void set_state(PlanModel& m, double state_bytes_f32) {
   m.conv_elements = per_layer - m.state_elements;
 }
 
+// What a registry row and a config.json call alike.
+template <typename Shape>
+void copy_widths(const Shape& s, PlanModel& m) {
+  m.d_model = s.d_model;
+  m.n_heads = s.n_heads;
+  m.n_kv_heads = s.n_kv_heads;
+  m.head_dim = s.head_dim;
+  m.d_ff = s.d_ff;
+  m.vocab = s.vocab;
+  m.context = s.context;
+  m.tied_embeddings = s.tied_embeddings;
+}
+
 }  // namespace
 
 Result<PlanModel> plan_model_from_spec(const ModelSpec& s) {
@@ -27,14 +40,7 @@ Result<PlanModel> plan_model_from_spec(const ModelSpec& s) {
   m.active_params = (s.active_params_b > 0 ? s.active_params_b : s.params_b) * 1e9;
   m.n_layers = s.n_layers;
   m.n_kv_layers = s.n_kv_layers > 0 ? s.n_kv_layers : s.n_layers;
-  m.d_model = s.d_model;
-  m.n_heads = s.n_heads;
-  m.n_kv_heads = s.n_kv_heads;
-  m.head_dim = s.head_dim;
-  m.d_ff = s.d_ff;
-  m.vocab = s.vocab;
-  m.context = s.context;
-  m.tied_embeddings = s.tied_embeddings;
+  copy_widths(s, m);
   for (const auto& [key, value] : {std::pair{"params_b", m.params}, std::pair{"n_layers", double(m.n_layers)},
                                    std::pair{"d_model", double(m.d_model)}, std::pair{"n_heads", double(m.n_heads)},
                                    std::pair{"n_kv_heads", double(m.n_kv_heads)}, std::pair{"head_dim", double(m.head_dim)},
@@ -64,14 +70,7 @@ PlanModel plan_model_from_shape(const ModelShape& s, const std::string& name) {
   m.active_params = shape_params(s, true);
   m.n_layers = s.n_layers;
   m.n_kv_layers = s.n_kv_layers;
-  m.d_model = s.d_model;
-  m.n_heads = s.n_heads;
-  m.n_kv_heads = s.n_kv_heads;
-  m.head_dim = s.head_dim;
-  m.d_ff = s.d_ff;
-  m.vocab = s.vocab;
-  m.context = s.context;
-  m.tied_embeddings = s.tied_embeddings;
+  copy_widths(s, m);
   m.state_is_half = s.architecture == "qwen3_next";
   if (m.hybrid()) {
     double key = double(s.n_linear_key_heads) * s.linear_key_dim, value = double(s.n_linear_value_heads) * s.linear_value_dim;

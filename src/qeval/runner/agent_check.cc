@@ -4,18 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "qeval/agent/baseline.h"
 #include "qeval/agent/world.h"
-#include "qeval/runner/summary.h"
+#include "qeval/runner/planted_conversation.h"
 
 namespace qeval {
 namespace {
 
 using agent::BaselineKind;
-
-constexpr size_t kMaxReported = 5;
 
 class AgentCheck {
  public:
@@ -58,20 +55,12 @@ class AgentCheck {
   // The runner's loop with this agent in the model's place.
   Result<Score> play(Sample sample, BaselineKind kind) const {
     agent::Baseline baseline(kind, sample.doc);
-    std::vector<Response> responses;
-    while (true) {
-      for (size_t i = responses.size(); i < sample.requests.size(); ++i) {
-        const auto* chat = std::get_if<ChatPrompt>(&sample.requests[i].prompt);
-        Response response;
-        response.finish = FinishReason::end_of_turn;
-        response.text = baseline.answer(chat ? chat->tools : Json());
-        responses.push_back(std::move(response));
-      }
-      QEVAL_TRY(std::vector<Request> next, task_.follow_up(sample, responses));
-      if (next.empty()) break;
-      std::move(next.begin(), next.end(), std::back_inserter(sample.requests));
-    }
-    return scorer_.score(sample, responses).front();
+    auto answer = [&](const Request& request, size_t) {
+      const auto* chat = std::get_if<ChatPrompt>(&request.prompt);
+      return baseline.answer(chat ? chat->tools : Json());
+    };
+    QEVAL_TRY(PlantedConversation played, play_planted(task_, std::move(sample), answer));
+    return scorer_.score(played.sample, played.responses).front();
   }
 
   Status check(BaselineKind kind, const Wanted& wanted, bool (AgentCheck::*also)(const Score&) const = nullptr) {
@@ -86,7 +75,7 @@ class AgentCheck {
       n_success += success;
       if (success == wanted(sample) && (!success || !also || (this->*also)(score))) continue;
       if (item.doc_ids.empty()) item.found = fmt::format(" (doc {}: {} {})", sample.doc_id, to_string(score.failure_class), score.explanation);
-      if (item.doc_ids.size() < kMaxReported) item.doc_ids.push_back(sample.doc_id);
+      item.name_doc(sample.doc_id);
     }
     item.expected = fmt::format("{} of {}", n_wanted, item.n);
     item.found = fmt::format("{} of {}", n_success, item.n) + item.found;

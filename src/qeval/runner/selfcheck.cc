@@ -20,7 +20,6 @@ namespace qeval {
 namespace {
 
 constexpr int64_t kFingerprintDocs = 4;
-constexpr size_t kMaxReported = 5;
 
 // What an engine would hand back for this text: cut at the stop strings of the request.
 Response generated(const Request& request, std::string text, bool length_cut) {
@@ -161,7 +160,7 @@ class Check {
 
   void name_docs(const std::vector<std::vector<Score>>& scores, bool want_correct, const std::vector<std::string>& filters,
                  SelfcheckItem& item) const {
-    for (size_t i = 0; i < scores.size() && item.doc_ids.size() < kMaxReported; ++i) {
+    for (size_t i = 0; i < scores.size() && item.doc_ids.size() < SelfcheckItem::kMaxDocs; ++i) {
       for (const Score& s : scores[i]) {
         if (!filters.empty() && std::find(filters.begin(), filters.end(), s.filter) == filters.end()) continue;
         if ((s.failure_class == FailureClass::correct) == want_correct) continue;
@@ -223,7 +222,7 @@ class Check {
           if (s.failure_class == variant.expected) continue;
           item.passed = false;
           item.found = to_string(s.failure_class);
-          if (item.doc_ids.size() < kMaxReported) item.doc_ids.push_back(samples_[i].doc_id);
+          item.name_doc(samples_[i].doc_id);
         }
       }
       if (item.passed) item.found = item.expected;

@@ -18,8 +18,13 @@ struct SelfcheckItem {
                           // judged tasks: turns, judge-asked, gold, judge-empty, empty
   bool passed = false;
   std::string expected, found;
-  std::vector<int64_t> doc_ids;  // the first docs that went wrong
+  static constexpr size_t kMaxDocs = 5;
+  std::vector<int64_t> doc_ids;  // the first docs that went wrong, at most kMaxDocs
   int64_t n = 0;
+
+  void name_doc(int64_t doc_id) {
+    if (doc_ids.size() < kMaxDocs) doc_ids.push_back(doc_id);
+  }
 };
 
 struct SelfcheckOptions {

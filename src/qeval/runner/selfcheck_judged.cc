@@ -6,15 +6,11 @@
 
 #include "qeval/judge/judge_task.h"
 #include "qeval/judge/verdicts.h"
+#include "qeval/runner/planted_conversation.h"
 #include "qeval/scorer/judged.h"
 
 namespace qeval {
 namespace {
-
-struct Conversation {
-  Sample sample;
-  std::vector<Response> responses;
-};
 
 Response planted(std::string text) {
   Response r;
@@ -23,16 +19,8 @@ Response planted(std::string text) {
   return r;
 }
 
-// Every request of the sample answered, turn after turn.
-Result<Conversation> played(const Task& task, Sample sample, const std::string& answer) {
-  Conversation out{std::move(sample), {}};
-  while (true) {
-    while (out.responses.size() < out.sample.requests.size())
-      out.responses.push_back(planted(answer.empty() ? "" : fmt::format("{} {}", answer, out.responses.size() + 1)));
-    QEVAL_TRY(auto more, task.follow_up(out.sample, out.responses));
-    if (more.empty()) return out;
-    std::move(more.begin(), more.end(), std::back_inserter(out.sample.requests));
-  }
+Result<PlantedConversation> played(const Task& task, const Sample& sample, const std::string& answer) {
+  return play_planted(task, sample, [&](const Request&, size_t turn) { return answer.empty() ? "" : fmt::format("{} {}", answer, turn + 1); });
 }
 
 SelfcheckItem item(const std::string& check, size_t n, const std::string& expected) {
@@ -47,10 +35,10 @@ SelfcheckItem item(const std::string& check, size_t n, const std::string& expect
 void wrong(SelfcheckItem& item, int64_t doc_id, const std::string& found) {
   if (item.passed) item.found = found;
   item.passed = false;
-  if (item.doc_ids.size() < 5) item.doc_ids.push_back(doc_id);
+  item.name_doc(doc_id);
 }
 
-AnsweredQuestion question_of(const Conversation& c) {
+AnsweredQuestion question_of(const PlantedConversation& c) {
   AnsweredQuestion q;
   q.doc_id = c.sample.doc_id;
   q.doc = c.sample.doc;
@@ -62,7 +50,7 @@ AnsweredQuestion question_of(const Conversation& c) {
 }
 
 // Messages of turn i: i + 1 questions, and the answers given to all but the last.
-bool sees_what_went_before(const Conversation& c) {
+bool sees_what_went_before(const PlantedConversation& c) {
   for (size_t i = 0; i < c.sample.requests.size(); ++i) {
     const auto* chat = std::get_if<ChatPrompt>(&c.sample.requests[i].prompt);
     if (!chat || chat->messages.size() != 2 * i + 1) return false;
@@ -82,7 +70,7 @@ bool asks_about(const JudgeQuestion& question, const AnsweredQuestion& q) {
 }
 
 // The score that a judge's words make of one question.
-Score rated(const Conversation& c, const std::vector<JudgeQuestion>& questions, const std::string& words) {
+Score rated(const PlantedConversation& c, const std::vector<JudgeQuestion>& questions, const std::string& words) {
   ScoringSpec reads;
   reads.scorer_options = {{"reads", "rating"}};
   RatedQuestion out;
@@ -107,8 +95,8 @@ Result<std::vector<SelfcheckItem>> check_judged_task(const Task& task, const Sco
   SelfcheckItem gold = item("gold", n, "10.00 of 10"), mute = item("judge-empty", n, "no_rating"), empty = item("empty", n, "empty_or_refusal");
   QEVAL_TRY(JudgePrompts prompts, JudgePrompts::shipped());
   for (const Sample& sample : samples) {
-    QEVAL_TRY(Conversation full, played(task, sample, "Planted answer"));
-    QEVAL_TRY(Conversation blank, played(task, sample, ""));
+    QEVAL_TRY(PlantedConversation full, played(task, sample, "Planted answer"));
+    QEVAL_TRY(PlantedConversation blank, played(task, sample, ""));
     if (full.sample.requests.size() != sample.doc["turns"].size() || !sees_what_went_before(full)) wrong(turns, sample.doc_id, "another conversation");
     RunAnswers answers;
     answers.questions = {question_of(full)};

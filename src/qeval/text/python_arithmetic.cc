@@ -17,7 +17,6 @@ tl::unexpected<PyCallFault> refuse(const PyNode& node, std::string message) {
   return tl::unexpected(PyCallFault{std::move(message), node.offset, false, false});
 }
 
-bool is_number(const PyValue& v) { return v.is(Kind::boolean) || v.is(Kind::integer) || v.is(Kind::real); }
 int64_t whole_of(const PyValue& v) { return v.is(Kind::boolean) ? v.truth : v.whole; }
 double real_of(const PyValue& v) { return v.is(Kind::real) ? v.number : static_cast<double>(whole_of(v)); }
 
@@ -109,7 +108,7 @@ Worked on_sequences(const PyNode& node, const PyValue& a, const PyValue& b) {
 }
 
 Worked on_values(const PyNode& node, const PyValue& a, const PyValue& b) {
-  if (!is_number(a) || !is_number(b)) return on_sequences(node, a, b);
+  if (!a.is_number() || !b.is_number()) return on_sequences(node, a, b);
   bool large = (a.is(Kind::integer) && !a.text.empty()) || (b.is(Kind::integer) && !b.text.empty());
   bool reals = a.is(Kind::real) || b.is(Kind::real) || node.text == "/" || (node.text == "**" && whole_of(b) < 0);
   if (large) return reals ? Worked(PyValue::of(std::nan(""))) : Worked(beyond());
@@ -138,7 +137,7 @@ Worked python_arithmetic(const PyNode& node) {
     case PyNode::Kind::tuple: return worked_items(node);
     case PyNode::Kind::unary: {
       Worked value = python_arithmetic(node.children[0]);
-      if (!value || !is_number(*value)) return value ? refuse(node, "a sign before something that is no number") : value;
+      if (!value || !value->is_number()) return value ? refuse(node, "a sign before something that is no number") : value;
       if (node.text == "-") return py_negative(*value);
       if (node.text == "+") return value->is(Kind::boolean) ? Worked(PyValue::of(whole_of(*value))) : value;
       if (node.text == "~" && !value->is(Kind::real)) return PyValue::of(~whole_of(*value));

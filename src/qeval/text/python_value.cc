@@ -11,8 +11,6 @@ namespace {
 
 using Kind = PyValue::Kind;
 
-bool is_number(const PyValue& v) { return v.is(Kind::boolean) || v.is(Kind::integer) || v.is(Kind::real); }
-
 long double exact(const PyValue& v) {
   if (v.is(Kind::boolean)) return v.truth ? 1 : 0;
   if (v.is(Kind::real)) return v.number;
@@ -42,7 +40,7 @@ bool equal_dicts(const PyValue& a, const PyValue& b) {
 // Equal keys have equal hash texts: 1, 1.0 and True are one key.
 std::string hash_text(const PyValue& key) {
   if (key.is(Kind::text)) return "s" + key.text;
-  if (is_number(key)) return key.text.empty() ? "n" + std::to_string(static_cast<double>(exact(key))) : "b" + key.text;
+  if (key.is_number()) return key.text.empty() ? "n" + std::to_string(static_cast<double>(exact(key))) : "b" + key.text;
   std::string out(1, static_cast<char>('0' + static_cast<int>(key.kind)));
   for (const PyValue& item : key.items) out += hash_text(item) + "\x1f";
   return out;
@@ -84,7 +82,7 @@ const PyValue* PyValue::find(std::string_view key) const {
 }
 
 bool py_equal(const PyValue& a, const PyValue& b) {
-  if (is_number(a) && is_number(b)) return equal_numbers(a, b);
+  if (a.is_number() && b.is_number()) return equal_numbers(a, b);
   if (a.kind != b.kind) return false;
   switch (a.kind) {
     case Kind::none: return true;

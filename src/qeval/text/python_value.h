@@ -29,6 +29,7 @@ struct PyValue {
   static PyValue of_kind(Kind kind, std::string text = {});
 
   bool is(Kind k) const { return kind == k; }
+  bool is_number() const { return is(Kind::boolean) || is(Kind::integer) || is(Kind::real); }
   // Of a dict: the value at a text key, or null. Linear.
   const PyValue* find(std::string_view key) const;
 };
