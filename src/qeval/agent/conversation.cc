@@ -108,15 +108,4 @@ int n_repeats(const Sample& sample) {
   return n;
 }
 
-std::string transcript(const std::vector<Message>& messages) {
-  std::string out;
-  for (const Message& message : messages) {
-    out += fmt::format("[{}] {}\n", message.role, message.content);
-    if (!message.extra.is_object() || !message.extra.contains("tool_calls")) continue;
-    for (const Json& call : message.extra["tool_calls"])
-      out += fmt::format("  → {}({})\n", json_string(call["function"], "name"), dump_json(call["function"]["arguments"]));
-  }
-  return out;
-}
-
 }  // namespace qeval::agent

@@ -38,7 +38,4 @@ struct Replay {
 Replay replay(const Sample& sample, const std::vector<Response>& responses, int repeat);
 int n_repeats(const Sample& sample);
 
-// The conversation for people: who said, called and answered what.
-std::string transcript(const std::vector<Message>& messages);
-
 }  // namespace qeval::agent

@@ -114,11 +114,6 @@ size_t SessionQueue::n_pending() const {
   return n_pending_;
 }
 
-bool SessionQueue::input_closed() const {
-  std::lock_guard lock(mutex_);
-  return closed_;
-}
-
 void SessionQueue::complete(Response response) {
   std::lock_guard lock(mutex_);
   complete_locked(std::move(response));

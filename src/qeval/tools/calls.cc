@@ -82,13 +82,6 @@ std::optional<CallFault> check_value(const PyValue& value, const Json& schema, c
 
 }  // namespace
 
-Json tool_calls_json(const std::vector<Call>& calls) {
-  Json out = Json::array();
-  for (const Call& call : calls)
-    out.push_back({{"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments_json()}}}});
-  return out;
-}
-
 std::string calls_text(const std::vector<Call>& calls, size_t max_bytes) {
   std::string out;
   for (const Call& call : calls) {

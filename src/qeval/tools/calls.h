@@ -23,8 +23,6 @@ struct CallFault {
   std::string detail;
 };
 
-// {"name": …, "arguments": {…}} per call, as the `tool_calls` of an assistant message: the chat template renders it.
-Json tool_calls_json(const std::vector<Call>& calls);
 // f(a=1, b='x'), one call after the other, for people; at most about `max_bytes`.
 std::string calls_text(const std::vector<Call>& calls, size_t max_bytes = 2000);
 

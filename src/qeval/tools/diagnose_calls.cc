@@ -174,9 +174,4 @@ CallFault diagnose_calls(std::string_view text, CallSyntax syntax, const Json& t
   return {FailureClass::prose, "text instead of a call: " + printable(valid_utf8(text.substr(0, 60)))};
 }
 
-std::vector<Call> calls_in_any_syntax(std::string_view answer, const Json& tools) {
-  auto found = find_calls(answer, tools);
-  return found ? std::move(found->calls) : std::vector<Call>();
-}
-
 }  // namespace qeval

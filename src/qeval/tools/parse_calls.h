@@ -42,7 +42,4 @@ struct ParsedCalls {
 // the text's length. Thread-safe.
 ParsedCalls parse_calls(std::string_view answer, CallSyntax syntax, const Json& tools);
 
-// What of `answer` could be read as calls in any syntax, wherever it stands: for diagnosis, never for a score.
-std::vector<Call> calls_in_any_syntax(std::string_view answer, const Json& tools);
-
 }  // namespace qeval

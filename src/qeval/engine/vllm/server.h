@@ -39,7 +39,6 @@ class VllmServer {
   bool adopted() const { return adopted_; }
   const VllmCommand& command() const { return command_; }
   const StartLog& log() const { return log_; }
-  const std::string& log_path() const { return record_.log; }
   bool alive();
   // Whether its /health answers; a server whose engine died answers 503 until it ends.
   bool healthy() const;
