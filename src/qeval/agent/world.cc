@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "qeval/core/tool_call.h"
 #include "qeval/text/unicode.h"
 
 namespace qeval::agent {
@@ -83,13 +84,11 @@ const World* find_world(const std::string& name) {
 }
 
 Json tool_list(const World& world, const std::vector<std::string>& hidden) {
-  Json out = Json::array();
-  for (const Tool& tool : world.tools) {
-    if (std::find(hidden.begin(), hidden.end(), tool.name) != hidden.end()) continue;
-    out.push_back({{"type", "function"},
-                   {"function", {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}}}});
-  }
-  return out;
+  Json functions = Json::array();
+  for (const Tool& tool : world.tools)
+    if (std::find(hidden.begin(), hidden.end(), tool.name) == hidden.end())
+      functions.push_back({{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}});
+  return qeval::tool_list(functions);
 }
 
 CallOutcome failed_call(const ToolError& error) {

@@ -9,6 +9,7 @@
 #include "qeval/engine/openai/openai_engine.h"
 #include "qeval/engine/vllm/vllm_engine.h"
 #include "qeval/monitor/device_probe.h"
+#include "qeval/net/hub_cache.h"
 #include "qeval/plan/deployment.h"
 #include "qeval/registry/model_registry.h"
 #include "qeval/registry/model_shape.h"
@@ -69,8 +70,7 @@ std::string upper_type(std::string type) {
 
 // What vLLM computes with: its dtype "auto" turns F32 checkpoints into BF16.
 std::string quantization_of(const Json& config, const Preset& preset) {
-  for (const char* key : {"quantization"})
-    if (std::string method = json_string(preset.vllm, key); !method.empty()) return method;
+  if (std::string method = json_string(preset.vllm, "quantization"); !method.empty()) return method;
   if (preset.quantization_method != "none" && !preset.quantization_method.empty()) return preset.quantization_method;
   if (config.is_object() && config.contains("quantization_config")) return json_string(config["quantization_config"], "quant_method", "quantised");
   std::string asked = json_string(preset.vllm, "dtype", "auto");
@@ -102,9 +102,9 @@ Result<ServedModel> local_folder(const std::string& folder, const std::vector<Mo
   // A folder is named after the model as a rule: Qwen3-8B, or models--Qwen--Qwen3-8B/snapshots/….
   std::string name = fs::path(out.path_or_id).filename().string();
   for (const ModelSpec& m : models) {
-    std::string repo = m.hf_id.substr(m.hf_id.find('/') + 1), hub = "models--" + m.hf_id;
-    if (size_t slash = hub.find('/'); slash != std::string::npos) hub.replace(slash, 1, "--");
-    if (m.identity_note.empty() && (repo == name || out.path_or_id.find(hub) != std::string::npos)) out.spec = m;
+    std::string repo = m.hf_id.substr(m.hf_id.find('/') + 1);
+    bool in_hub_cache = out.path_or_id.find(hub_folder_name({.id = m.hf_id})) != std::string::npos;
+    if (m.identity_note.empty() && (repo == name || in_hub_cache)) out.spec = m;
   }
   out.weights.quantization = quantization_of(out.config, preset);
   return out;

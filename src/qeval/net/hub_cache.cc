@@ -14,13 +14,13 @@ namespace {
 
 bool lower_hex(const std::string& text) { return text.find_first_not_of("0123456789abcdef") == std::string::npos; }
 
-std::string folder_name(const HubRepo& repo) {
+}  // namespace
+
+std::string hub_folder_name(const HubRepo& repo) {
   std::string name = repo.kind == HubKind::model ? "models--" : "datasets--";
   for (char c : repo.id) name += c == '/' ? std::string("--") : std::string(1, c);
   return name;
 }
-
-}  // namespace
 
 bool is_commit(const std::string& text) { return text.size() == 40 && lower_hex(text); }
 bool is_sha256_hex(const std::string& text) { return text.size() == 64 && lower_hex(text); }
@@ -40,7 +40,7 @@ bool is_safe_relative_path(const std::string& path) {
 }
 
 HubCache::HubCache(const std::string& cache_dir, const HubRepo& repo)
-    : repo_(repo), dir_((fs::path(cache_dir) / folder_name(repo)).string()) {}
+    : repo_(repo), dir_((fs::path(cache_dir) / hub_folder_name(repo)).string()) {}
 
 std::string HubCache::blob_path(const std::string& etag) const { return dir_ + "/blobs/" + etag; }
 std::string HubCache::snapshot_dir(const std::string& commit) const { return dir_ + "/snapshots/" + commit; }

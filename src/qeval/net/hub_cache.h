@@ -28,6 +28,7 @@ class HubCache {
   std::string dir_;
 };
 
+std::string hub_folder_name(const HubRepo& repo);  // models--ORG--REPO, datasets--ORG--REPO
 bool is_commit(const std::string& text);  // 40 hex digits
 bool is_sha256_hex(const std::string& text);
 // No absolute path, no "..", nothing but printable names between slashes: safe below a folder of ours.
