@@ -25,6 +25,7 @@ namespace {
 
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"};
 constexpr uid_t kInnerUser = 1000;
+constexpr const char* kInnerPackages = "/packages";
 
 // What one start needs, ready before the fork.
 struct Prepared {
@@ -35,7 +36,7 @@ struct Prepared {
   MountPlan mounts;
   IdMap ids;
   std::vector<std::string> readable, devices;
-  std::vector<std::string> environment_text;
+  std::vector<std::string> environment_text, argument_text;
   std::vector<char*> argv, environment;
   int control = -1, diagnostics = -1, null = -1;  // above 10, so that dup2 to 0..3 overwrites none
 };
@@ -59,6 +60,11 @@ void prepare_mounts(Prepared& p) {
   std::error_code error;
   if (std::filesystem::exists("/etc/ld.so.cache", error)) add("/etc/ld.so.cache", false);
   for (const char* device : kDevices) add(device, false);
+  for (const std::string& package : p.plan->packages) {
+    const std::filesystem::path path(package);
+    const std::string target = std::string(kInnerPackages).substr(1) + "/" + path.filename().string();
+    p.mounts.binds.push_back({"/oldroot" + package, target, parents_of(target), std::filesystem::is_directory(path, error)});
+  }
   for (const auto& [path, target] : python.links) p.mounts.links.emplace_back(path.substr(1), target);
   uid_t owner = p.is_root ? p.user : kInnerUser;
   p.mounts.tmp_options = fmt::format("size={},nr_inodes=4096,mode=700,uid={},gid={}", p.plan->tmp_bytes, owner, owner);
@@ -76,6 +82,8 @@ Prepared prepare(const LaunchPlan& plan, const std::string& work_dir, uid_t user
   p.readable = plan.python.folders;
   p.readable.push_back(plan.python.executable);
   p.readable.push_back("/etc/ld.so.cache");
+  p.argument_text = package_paths(plan);
+  p.readable.insert(p.readable.end(), p.argument_text.begin(), p.argument_text.end());
   p.devices.assign(std::begin(kDevices), std::end(kDevices));
   std::string home = plan.isolation == Isolation::namespaces ? "/tmp" : work_dir;
   p.environment_text = {"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8"};
@@ -84,6 +92,8 @@ Prepared prepare(const LaunchPlan& plan, const std::string& work_dir, uid_t user
   for (const char* argument : {plan.python.executable.c_str(), "-I", "-S", "-B", "-c", kRunnerScript,
                                plan.zygote ? "zygote" : "once"})
     p.argv.push_back(const_cast<char*>(argument));
+  p.argument_text.insert(p.argument_text.end(), plan.preload.begin(), plan.preload.end());
+  for (std::string& text : p.argument_text) p.argv.push_back(text.data());
   p.argv.push_back(nullptr);
   return p;
 }
@@ -163,6 +173,16 @@ uid_t unprivileged_user(unsigned index) {
   uid_t wanted = base + (static_cast<uid_t>(getpid()) % 65536) * 256 + index % 256;
   if (is_mapped(wanted)) return wanted;
   return is_mapped(nobody) ? nobody : 0;
+}
+
+std::vector<std::string> package_paths(const LaunchPlan& plan) {
+  if (plan.packages.empty()) return {};
+  if (plan.isolation == Isolation::namespaces) return {kInnerPackages};
+  std::vector<std::string> out;
+  for (const std::string& package : plan.packages) out.push_back(std::filesystem::path(package).parent_path().string());
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const PythonInstallation& python) {

@@ -22,12 +22,16 @@ struct LaunchPlan {
   bool zygote = true;                    // an interpreter forks for each program; only with namespaces
   bool fresh = false;                    // and serves one program only
   PythonInstallation python;
+  std::vector<std::string> packages;     // real paths that programs may import from, beside the standard library
+  std::vector<std::string> preload;      // modules imported ahead of every program
   std::shared_ptr<const std::string> executable;  // python's, at the address that the filter knows
   std::vector<sock_filter> filter;       // empty: none
   size_t tmp_bytes = size_t{64} << 20;   // of the private /tmp (namespaces)
 };
 // Error (environment): what the machine lacks.
 Result<LaunchPlan> make_launch_plan(Isolation isolation, bool fresh, const PythonInstallation& python);
+// Where programs find `packages`: a place of its own in a private root, else the folders that they lie in.
+std::vector<std::string> package_paths(const LaunchPlan& plan);
 
 struct Launched {
   pid_t pid = -1;       // a child of ours; with namespaces it is PID 1 inside, so that its death ends all the others

@@ -118,12 +118,17 @@ def receive(control):
     return (message.decode("ascii"),) + tuple(int.from_bytes(data[i:i + 4], sys.byteorder) for i in (0, 4, 8))
 
 
-def zygote(control):
+def zygote(control, preload):
     for name in ("math", "re", "collections", "itertools", "typing", "heapq", "bisect", "string", "random", "copy",
                  "datetime", "operator", "functools"):
         try:
             __import__(name)
         except ImportError:
+            pass
+    for name in preload:
+        try:
+            __import__(name)
+        except Exception:
             pass
     compile("def f(x):\n    return [y for y in x if y]\nassert f([1]) == [1], 'text'\n", "<warm>", "exec")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -159,8 +164,10 @@ def zygote(control):
 def main():
     control = _socket.socket(fileno=3)
     sys.addaudithook(refuse)
+    extra = sys.argv[2:]
+    sys.path.extend(path for path in extra if path.startswith("/"))
     if sys.argv[1] == "zygote":
-        zygote(control)
+        zygote(control, [name for name in extra if not name.startswith("/")])
     request = receive(control)
     control.close()
     serve(*request)

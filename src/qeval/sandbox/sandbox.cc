@@ -176,9 +176,11 @@ class WorkerSandbox : public Sandbox {
   std::vector<Worker*> idle_;
 };
 
-Result<std::unique_ptr<Sandbox>> open_backend(const Backend& backend, const PythonInstallation& python, int n_workers) {
+Result<std::unique_ptr<Sandbox>> open_backend(const Backend& backend, const PythonInstallation& python, const SandboxOptions& options) {
   QEVAL_TRY(LaunchPlan plan, make_launch_plan(backend.isolation, backend.fresh, python));
-  auto sandbox = std::make_unique<WorkerSandbox>(backend, std::move(plan), n_workers);
+  plan.packages = options.packages;
+  plan.preload = options.preload;
+  auto sandbox = std::make_unique<WorkerSandbox>(backend, std::move(plan), options.n_workers);
   if (std::string why = sandbox->probe(); !why.empty()) return fail(ErrorKind::environment, why);
   return sandbox;
 }
@@ -208,7 +210,7 @@ Result<std::unique_ptr<Sandbox>> open_sandbox(const SandboxOptions& options) {
     if (!options.force_backend.empty() && !forced) continue;
     if (options.force_backend.empty() && backend.fresh && backend.isolation == Isolation::namespaces) continue;
     if (backend.isolation == Isolation::none && !options.allow_unsafe) continue;
-    auto opened = open_backend(backend, python, options.n_workers);
+    auto opened = open_backend(backend, python, options);
     if (opened) return opened;
     tried += fmt::format("\n  {}: {}", backend.name, opened.error().message);
   }
@@ -228,7 +230,9 @@ std::vector<std::pair<std::string, std::string>> probe_sandboxes() {
       out.emplace_back(backend.name, python.error().message);
       continue;
     }
-    auto opened = open_backend(backend, *python, 1);
+    SandboxOptions options;
+    options.n_workers = 1;
+    auto opened = open_backend(backend, *python, options);
     out.emplace_back(backend.name, opened ? "works, " + python->executable + " " + python->version : opened.error().message);
   }
   return out;

@@ -54,6 +54,9 @@ struct SandboxOptions {
   bool allow_unsafe = false;     // --unsafe-code: without any back end run bare, with rlimits only
   std::string force_backend;     // "" = best that the probe finds; namespaces, namespaces-once, landlock, unsafe
   std::string python;            // "" = find the real interpreter (no pyenv shim)
+  // Folders and files of packages that programs may import, beside the standard library: real paths.
+  std::vector<std::string> packages;
+  std::vector<std::string> preload;  // modules that the interpreter imports ahead of every program, where it can
   int n_workers = 2;
 };
 // Probes back ends by running a real program in each. Error (environment): what is missing and how to get it.
