@@ -58,6 +58,7 @@ if(QEVAL_LLAMA)
 endif()
 qeval_library(engine_vllm DIR engine/vllm DEPS engine core net os text util)
 qeval_library(sandbox DEPS core os util LIBS PkgConfig::SECCOMP)
+qeval_library(bfcl DEPS sandbox tools core os util)
 qeval_library(stats DEPS core util)
 qeval_library(scorer DEPS agent core text tools sandbox stats util)
 qeval_library(monitor DEPS core net os util LIBS ${CMAKE_DL_LIBS})
@@ -66,7 +67,7 @@ qeval_library(judge DEPS task scorer store stats core text util)
 qeval_library(load DEPS engine store stats net core util)
 qeval_library(runner DEPS judge agent task engine scorer sandbox store stats monitor core os text util)
 qeval_library(report DEPS store stats registry text core util)
-qeval_library(cli DEPS judge runner report load registry store task engine engine_openai engine_vllm scorer sandbox stats monitor plan net os text tools core util LIBS CLI11::CLI11)
+qeval_library(cli DEPS bfcl judge runner report load registry store task engine engine_openai engine_vllm scorer sandbox stats monitor plan net os text tools core util LIBS CLI11::CLI11)
 
 # Shipped YAML is part of the binary, so that an installed qeval needs no data folder.
 file(GLOB_RECURSE shipped CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}

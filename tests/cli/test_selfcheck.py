@@ -10,12 +10,15 @@ class Selfcheck(QevalTest):
         self.assertGreater(len(built_in), 80)
         outcome = self.qeval("selfcheck", "--fixtures-only", "--json", "--unsafe-code")
         result = outcome.json()
-        failed = [(i["task"], i["check"], i["expected"], i["found"]) for i in result["items"] if not i["passed"]]
+        failed = [(i["task"], i["check"], i["expected"], i["found"]) for i in result["items"] if not i["passed"] and not i["not_checked"]]
         self.assertEqual(failed, [])
         self.assertEqual({i["task"] for i in result["items"]}, built_in)
         for task in built_in:
             checks = {i["check"] for i in result["items"] if i["task"] == task}
             self.assertIn("prompts", checks, task)
+            if checks == {"prompts", "calls"}:
+                self.assertRegex(task, "^bfcl_multi_turn_")  # the benchmark's own tools are not here
+                continue
             self.assertTrue(checks >= {"gold", "empty"} or checks >= {"gold", "silent", "do-nothing"} or checks >= {"gold-highest", "gold-lowest", "constant"}, f"{task}: {checks}")
 
     def test_groups_and_tags_stand_for_their_tasks(self):

@@ -2,9 +2,12 @@
 //   {"op": "answer", functions, accepted, category, language, syntax, underscored, text} → {valid, class, detail, decoded}
 //   {"op": "calls", functions, accepted, category, language, underscored, calls: [{name, arguments}]} → {valid, class, detail}
 //   {"op": "doc", doc} → {tools, docs, prompt}: how the doc is asked
+//   {"op": "turns", python, id, initial_config, involved_classes, turns, accepted} → {valid, error_type, results}
 #include <iostream>
+#include <memory>
 #include <string>
 
+#include "qeval/bfcl/bfcl_tools.h"
 #include "qeval/core/tool_call.h"
 #include "qeval/task/bfcl.h"
 #include "qeval/tools/ast_check.h"
@@ -44,6 +47,18 @@ Json doc(const Json& request) {
   return {{"tools", made["tools"]}, {"docs", made["docs"]}, {"prompt", offered.chat.messages[0].content}, {"gold", made["gold"]}};
 }
 
+Json turns(const Json& request) {
+  static const std::unique_ptr<OutsideTools> tools = make_bfcl_tools({json_string(request, "python"), false, ""});
+  Json scenario = {{"id", request["id"]}, {"initial_config", request["initial_config"]}, {"involved_classes", request["involved_classes"]}};
+  auto ran = tools->carry_out(scenario, request["turns"]);
+  if (!ran) return {{"error", ran.error().message}};
+  auto verdict = tools->judge(scenario, request["turns"], request["accepted"]);
+  if (!verdict) return {{"error", verdict.error().message}};
+  const std::optional<CallFault>& fault = ran->fault ? ran->fault : verdict->fault;
+  return {{"valid", verdict->valid}, {"error_type", verdict->error_type}, {"results", ran->results}, {"turn", verdict->turn},
+          {"explanation", verdict->explanation}, {"fault", fault ? Json(to_string(fault->failure_class)) : Json()}};
+}
+
 }  // namespace
 }  // namespace qeval
 
@@ -55,7 +70,7 @@ int main() {
     Json out = {{"error", "no request"}};
     if (request) {
       std::string op = json_string(*request, "op");
-      out = op == "answer" ? answer(*request) : op == "calls" ? planned(*request) : doc(*request);
+      out = op == "answer" ? answer(*request) : op == "calls" ? planned(*request) : op == "turns" ? turns(*request) : doc(*request);
     }
     std::cout << dump_json(out) << '\n';
   }

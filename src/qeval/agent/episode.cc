@@ -38,13 +38,6 @@ std::string system_text(const Json& doc, const Workflow& workflow, const World& 
   return out;
 }
 
-Json calls_for_template(const std::vector<Call>& calls, int& next_id) {
-  Json out = Json::array();
-  for (const Call& call : calls)
-    out.push_back({{"id", fmt::format("call_{}", next_id++)}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
-  return out;
-}
-
 }  // namespace
 
 const char* to_string(End end) {
@@ -158,7 +151,7 @@ void Episode::run_calls(const ModelTurn& turn) {
     add_reply("call_0", "invalid", failed_call({"invalid_call", turn.invalid}).reply);
     return;
   }
-  Json listed = calls_for_template(calls, next_call_id_);
+  Json listed = template_calls(calls, next_call_id_);
   // Without a slot for calls the template would drop them: there the model reads its own words.
   if (workflow_.protocol == Protocol::native) messages_.push_back({"assistant", valid_utf8(turn.said.substr(0, kMaxTextBack)), {{"tool_calls", listed}}});
   else messages_.push_back({"assistant", text, nullptr});

@@ -35,17 +35,33 @@ void read_calls(const std::string& text, const Json& tools, Protocol protocol, M
 
 }  // namespace
 
+Thought split_thought(std::string_view answer, bool thinks, bool cut) {
+  Thought out{"", answer, false};
+  size_t end = answer.rfind(kThinkEnd), start = answer.rfind(kThinkStart);
+  if (end != std::string_view::npos && (start == std::string_view::npos || start < end)) {
+    size_t begin = start == std::string_view::npos ? 0 : start + kThinkStart.size();
+    out.reasoning = answer.substr(begin, end - begin);
+    out.after = answer.substr(end + kThinkEnd.size());
+  } else if (start != std::string_view::npos || (thinks && cut)) {
+    out = {answer, "", true};
+  }
+  return out;
+}
+
+Json template_calls(const std::vector<Call>& calls, int& next_id) {
+  Json out = Json::array();
+  for (const Call& call : calls)
+    out.push_back({{"id", fmt::format("call_{}", next_id++)}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  return out;
+}
+
 ModelTurn read_turn(std::string_view answer, const Json& tools, Protocol protocol, bool cut, bool thinks) {
   ModelTurn turn;
   turn.cut = cut;
-  std::string_view after = answer;
-  size_t end = answer.rfind(kThinkEnd), start = answer.rfind(kThinkStart);
-  if (end != std::string_view::npos && (start == std::string_view::npos || start < end)) {
-    after = answer.substr(end + kThinkEnd.size());
-  } else if (start != std::string_view::npos || (thinks && cut)) {
-    turn.unfinished_thinking = true;
-    return turn;
-  }
+  const Thought thought = split_thought(answer, thinks, cut);
+  turn.unfinished_thinking = thought.unfinished;
+  if (thought.unfinished) return turn;
+  const std::string_view after = thought.after;
   if (after.size() > kMaxAnswer) {
     turn.said = turn.text = valid_utf8(after.substr(0, kMaxAnswer));
     turn.invalid = fmt::format("the answer is longer than {} bytes", kMaxAnswer);

@@ -32,6 +32,13 @@ void add_task_source_options(CLI::App& app, CommonOptions& options) {
   app.add_option("--include-path", options.include_paths, "Folder with task YAML of your own, searched first");
 }
 
+void add_bfcl_option(CLI::App& app, CommonOptions& options) {
+  app.add_option("--bfcl-python", options.bfcl_python,
+                 "Python, or virtual environment, that has the package bfcl-eval: its tools carry out the calls of multi-turn function calling "
+                 "(else $QEVAL_BFCL_PYTHON, then python3 of PATH)")
+      ->envname("QEVAL_BFCL_PYTHON");
+}
+
 void add_examples(CLI::App& app, const std::string& examples) { app.footer("Examples:\n" + examples); }
 
 std::vector<std::string> split_commas(const std::string& text) {

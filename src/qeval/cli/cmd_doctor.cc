@@ -32,6 +32,8 @@ Result<int> doctor(const CommonOptions& options, const std::optional<std::string
   }
   report["sandboxes"] = sandboxes;
   TaskSources sources = task_sources(options);
+  const std::string no_tools = sources.outside_tools->missing();
+  report["bfcl"] = no_tools.empty() ? sources.outside_tools->version() : no_tools;
   report["data_dir"] = sources.data_dir.empty() ? Json(nullptr) : Json(sources.data_dir);
   if (rehash && rehash->empty()) {
     QEVAL_TRY(int64_t n, forget_weights_sha256(weights_hash_memory()));
@@ -47,6 +49,7 @@ Result<int> doctor(const CommonOptions& options, const std::optional<std::string
       fmt::print("  {}: {}\n", key, json_text(value));
     fmt::print("sandbox back ends:\n");
     for (const Json& s : sandboxes) fmt::print("  {}: {}\n", json_string(s, "backend"), json_string(s, "state"));
+    fmt::print("multi-turn function calling: {}\n", json_string(report, "bfcl"));
     fmt::print("cache: {}\ndata folder: {}\n", user_cache_dir(), sources.data_dir.empty() ? "none (--data-dir, QEVAL_DATA_DIR)" : sources.data_dir);
     if (report.contains("forgotten_hashes"))
       fmt::print("{} remembered hashes of weights forgotten: they are computed anew when next used\n", report["forgotten_hashes"].get<int64_t>());
@@ -72,6 +75,7 @@ void add_doctor_command(CLI::App& app, Command& command) {
               ->type_name("[FILE]")
               ->expected(0, 1);
   add_task_source_options(*sub, *options);
+  add_bfcl_option(*sub, *options);
   add_json_option(*sub, *options);
   add_examples(*sub, "  qeval doctor\n  qeval doctor --rehash ./model.gguf\n  qeval doctor --rehash");
   sub->callback([&command, options, rehash, asked] {

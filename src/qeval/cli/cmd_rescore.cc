@@ -35,7 +35,8 @@ void print_result(const RescoreResult& result) {
 Result<int> rescore(const Options& options) {
   if (options.runs.empty() && !options.all) return fail(ErrorKind::usage, "rescore needs a run number or --all");
   QEVAL_TRY(auto store, open_store(options.common.store, {.read_only = false, .create = false}));
-  QEVAL_TRY(auto registry, open_task_registry(task_sources(options.common)));
+  const TaskSources sources = task_sources(options.common);
+  QEVAL_TRY(auto registry, open_task_registry(sources));
   std::vector<RunId> ids(options.runs.begin(), options.runs.end());
   if (options.all) {
     QEVAL_TRY(auto runs, store->runs());
@@ -46,6 +47,7 @@ Result<int> rescore(const Options& options) {
   rescoring.tasks = split_commas(options.tasks);
   QEVAL_TRY(rescoring.published, published_scores());
   rescoring.sandbox = [&] { return sandbox.get(); };
+  rescoring.outside_tools = sources.outside_tools.get();
   rescoring.progress = [](const std::string& task, int64_t n) { console().progress(fmt::format("rescoring {}: {}", task, n)); };
   Json all = Json::array();
   for (RunId id : ids) {
@@ -75,6 +77,7 @@ void add_rescore_command(CLI::App& app, Command& command) {
   sub->add_flag("--unsafe-code", options->common.unsafe_code, "Run code without a sandbox where none works");
   add_store_option(*sub, options->common);
   add_task_source_options(*sub, options->common);
+  add_bfcl_option(*sub, options->common);
   add_json_option(*sub, options->common);
   add_examples(*sub, "  qeval rescore 3\n  qeval rescore --all --tasks gsm8k");
   sub->callback([&command, options] { command.action = [options] { return rescore(*options); }; });

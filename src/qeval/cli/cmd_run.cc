@@ -102,6 +102,7 @@ int conclude(const RunOptions& options, const Store& store, const RunOutcome& ou
 // What runs of one command share.
 struct Workplace {
   const TaskRegistry* tasks = nullptr;
+  OutsideTools* outside_tools = nullptr;
   std::unique_ptr<Store> store;
   std::vector<PublishedScore> published;
   Json environment;
@@ -132,6 +133,7 @@ Result<RunOutcome> run_one(const RunOptions& options, const Resolved& resolved, 
   services.store = place.store.get();
   services.load_engine = resolved.engine.load;
   services.sandbox = [&] { return sandbox.get(); };
+  services.outside_tools = place.outside_tools;
   services.published = place.published;
   services.environment = place.environment;
   services.predict = run_prediction(resolved.engine, *place.store, options.model);
@@ -176,7 +178,8 @@ Result<int> run(const RunOptions& options) {
     QEVAL_CHECK(check_tracker_writable(options.tracker));
   }
   QEVAL_TRY(auto variants, variants_of(options));
-  QEVAL_TRY(auto registry, open_task_registry(task_sources(options.common)));
+  const TaskSources sources = task_sources(options.common);
+  QEVAL_TRY(auto registry, open_task_registry(sources));
   std::vector<Resolved> resolved;
   Json dry = Json::array();
   for (const Variant& variant : variants) {
@@ -194,6 +197,7 @@ Result<int> run(const RunOptions& options) {
   }
   Workplace place;
   place.tasks = registry.get();
+  place.outside_tools = sources.outside_tools.get();
   QEVAL_TRY(place.store, open_store(options.common.store, {}));
   QEVAL_TRY(place.published, published_scores());
   place.environment = host_environment();

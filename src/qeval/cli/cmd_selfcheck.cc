@@ -23,7 +23,7 @@ struct Options {
 
 Json to_json(const SelfcheckItem& item) {
   return {{"task", item.task}, {"data", item.data}, {"check", item.check}, {"passed", item.passed},
-          {"expected", item.expected}, {"found", item.found}, {"n", item.n}, {"doc_ids", item.doc_ids}};
+          {"expected", item.expected}, {"found", item.found}, {"n", item.n}, {"doc_ids", item.doc_ids}, {"not_checked", item.not_checked}};
 }
 
 void print_table(const std::vector<SelfcheckItem>& items) {
@@ -36,9 +36,13 @@ void print_table(const std::vector<SelfcheckItem>& items) {
     std::string expected = item.check == "prompts" ? item.expected.substr(0, 12) : item.expected;
     std::string found = item.check == "prompts" ? item.found.substr(0, 12) : item.found;
     table.rows.push_back({item.task, data, item.check, std::to_string(item.n), shorten(expected), shorten(found),
-                          item.passed ? "ok" : "FAILED"});
+                          !item.not_checked.empty() ? "not checked" : item.passed ? "ok" : "FAILED"});
   }
   fmt::print("{}", table.terminal());
+  std::vector<std::string> reasons;
+  for (const SelfcheckItem& item : items)
+    if (!item.not_checked.empty() && std::find(reasons.begin(), reasons.end(), item.not_checked) == reasons.end()) reasons.push_back(item.not_checked);
+  for (const std::string& reason : reasons) fmt::print("not checked: {}\n", printable(reason));
 }
 
 // Groups and tags stand for their tasks; each is checked once.
@@ -67,7 +71,9 @@ Result<int> run_selfcheck(const Options& options) {
   SelfcheckOptions check;
   check.include_paths = options.common.include_paths;
   check.data_dir = options.common.data_dir;
-  check.cache_dir = task_sources(options.common).cache_dir;
+  const TaskSources sources = task_sources(options.common);
+  check.cache_dir = sources.cache_dir;
+  check.outside_tools = sources.outside_tools;
   check.limit = options.limit;
   check.fixtures_only = options.fixtures_only;
   check.sandbox = [&] { return sandbox.get(); };
@@ -80,14 +86,15 @@ Result<int> run_selfcheck(const Options& options) {
     all.insert(all.end(), items.begin(), items.end());
   }
   console().progress_done();
-  int64_t n_failed = std::count_if(all.begin(), all.end(), [](const SelfcheckItem& i) { return !i.passed; });
+  int64_t n_failed = std::count_if(all.begin(), all.end(), [](const SelfcheckItem& i) { return !i.passed && i.not_checked.empty(); });
+  int64_t n_open = std::count_if(all.begin(), all.end(), [](const SelfcheckItem& i) { return !i.not_checked.empty(); });
   if (options.common.json) {
     Json list = Json::array();
     for (const SelfcheckItem& item : all) list.push_back(to_json(item));
-    fmt::print("{}\n", dump_json({{"passed", n_failed == 0}, {"n_failed", n_failed}, {"items", list}}, 2));
+    fmt::print("{}\n", dump_json({{"passed", n_failed == 0}, {"n_failed", n_failed}, {"n_not_checked", n_open}, {"items", list}}, 2));
   } else {
     print_table(all);
-    fmt::print("{} checks of {} tasks, {} failed\n", all.size(), names.size(), n_failed);
+    fmt::print("{} checks of {} tasks, {} failed{}\n", all.size(), names.size(), n_failed, n_open ? fmt::format(", {} not checked", n_open) : "");
   }
   return n_failed ? kCheckFailed : kDone;
 }
@@ -106,6 +113,7 @@ void add_selfcheck_command(CLI::App& app, Command& command) {
   sub->add_option("--set", options->settings, "With --batching: change a setting of the preset: KEY=VALUE");
   sub->add_flag("--unsafe-code", options->common.unsafe_code, "Run code without a sandbox where none works");
   add_task_source_options(*sub, options->common);
+  add_bfcl_option(*sub, options->common);
   add_json_option(*sub, options->common);
   add_examples(*sub, "  qeval selfcheck\n  qeval selfcheck --tasks gsm8k,humaneval --limit 20 --json\n"
                      "  qeval selfcheck --batching --model ./model.gguf --tasks arc_challenge --limit 80");

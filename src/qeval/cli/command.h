@@ -20,6 +20,7 @@ struct CommonOptions {
   std::vector<std::string> include_paths;
   bool json = false;
   bool unsafe_code = false;
+  std::string bfcl_python;                 // falls back on $QEVAL_BFCL_PYTHON, then python3 of PATH
 };
 
 // What a parsed command line will do; set by the chosen subcommand, run after parsing.
@@ -49,6 +50,7 @@ void add_completion_command(CLI::App& app, Command& command);
 void add_store_option(CLI::App& app, CommonOptions& options);
 void add_json_option(CLI::App& app, CommonOptions& options);
 void add_task_source_options(CLI::App& app, CommonOptions& options);
+void add_bfcl_option(CLI::App& app, CommonOptions& options);
 // "Examples:" block at the end of --help.
 void add_examples(CLI::App& app, const std::string& examples);
 

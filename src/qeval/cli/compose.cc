@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "qeval/bfcl/bfcl_tools.h"
 #include "qeval/cli/compose_vllm.h"
 #include "qeval/cli/fake_script.h"
 #include "qeval/cli/run_options.h"
@@ -180,6 +181,10 @@ TaskSources task_sources(const CommonOptions& options) {
   sources.data_dir = options.data_dir;
   sources.cache_dir = user_cache_dir();
   const char* offline = std::getenv("HF_HUB_OFFLINE");
+  BfclToolsOptions tools;
+  tools.python = options.bfcl_python;
+  tools.allow_unsafe = options.unsafe_code;
+  sources.outside_tools = make_bfcl_tools(tools);
   sources.offline = offline && *offline && std::string(offline) != "0";
   return sources;
 }

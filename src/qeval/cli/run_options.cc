@@ -151,6 +151,7 @@ Status add_named(const std::string& name, PlannedTask task, const TaskRegistry& 
   add_groups(std::move(groups), row, plan);
   for (const std::string& leaf : leaves) {
     task.name = leaf;
+    task.pending = registry.pending(leaf);
     bool known = std::any_of(plan.tasks.begin(), plan.tasks.end(), [&](const PlannedTask& t) { return t.name == leaf; });
     if (!known) plan.tasks.push_back(task);
   }
@@ -305,6 +306,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--unsafe-code", o.common.unsafe_code, "Run model-written code without a sandbox where none works");
   add_store_option(app, o.common);
   add_task_source_options(app, o.common);
+  add_bfcl_option(app, o.common);
   add_json_option(app, o.common);
 }
 

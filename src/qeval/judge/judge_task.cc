@@ -78,6 +78,7 @@ class SingleTask : public TaskRegistry {
     if (!task_) return bad_input(fmt::format("there is no task '{}'", name));
     return task_->spec();
   }
+  std::string pending(const std::string&) const override { return ""; }
 
  private:
   mutable std::unique_ptr<Task> task_;

@@ -113,6 +113,20 @@ std::string title(const RunView& v, bool colours) {
   return out + "\n";
 }
 
+// Each reason once, with the tasks that it keeps from running.
+std::string pending_lines(const RunView& view, bool colours) {
+  std::vector<std::pair<std::string, std::string>> by_reason;
+  for (const PendingRow& p : view.pending) {
+    const std::string name = p.row.empty() ? p.task : p.row;
+    auto same = std::find_if(by_reason.begin(), by_reason.end(), [&](const auto& entry) { return entry.first == p.reason; });
+    if (same == by_reason.end()) by_reason.emplace_back(p.reason, name);
+    else same->second += ", " + name;
+  }
+  std::string out;
+  for (const auto& [reason, names] : by_reason) out += fmt::format("  {} {}: pending: {}\n", paint("!", kYellow, colours), printable(names), printable(reason));
+  return out;
+}
+
 }  // namespace
 
 std::string results_table(const RunView& view, const ResultsTableOptions& options) {
@@ -123,11 +137,12 @@ std::string results_table(const RunView& view, const ResultsTableOptions& option
   for (const TaskSummary& t : view.tasks) add_rows(t, table);
   for (const GroupView& g : view.groups) add_rows(g.summary, table);
   for (const PendingRow& p : view.pending)
-    table.rows.push_back({p.row.empty() ? p.task : p.row, "", p.reason, "", "", "", "", "", "", "pending"});
+    table.rows.push_back({p.row.empty() ? p.task : p.row, "", "not run: see below", "", "", "", "", "", "", "pending"});
   std::string out = title(view, options.colours) + table.terminal(options.unicode);
   std::vector<const TaskSummary*> shown = leading_scores(view);
   for (const TaskSummary* t : shown) out += remarks(*t, view.run.id, options.colours);
   out += doubts_within_groups(view, options.colours);
+  out += pending_lines(view, options.colours);
   for (const TaskSummary* t : shown) out += classes_line(*t);
   return out + performance_line(view.performance);
 }

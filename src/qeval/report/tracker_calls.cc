@@ -64,6 +64,19 @@ std::string summary_line(const char* title, const std::optional<Estimate>& e, co
   return fmt::format("- **{}:** {} [{}, {}] ({}, n = {:.0f})\n", title, percent(e->value), percent(std::max(0.0, e->value - half)), percent(std::min(1.0, e->value + half)), how, e->n);
 }
 
+// Categories that a run could not do, each with its reason, unless another run of the subject did them.
+std::string pending_categories(const Subject& s, const std::map<std::string, std::vector<const TaskSummary*>>& by_mode) {
+  std::map<std::string, std::string> pending;
+  for (const RunView* view : s.runs)
+    for (const PendingRow& p : view->pending)
+      if (p.task.starts_with("bfcl_")) pending[p.task] = p.reason;
+  for (const auto& [mode, tasks] : by_mode)
+    for (const TaskSummary* t : tasks) pending.erase(t->task);
+  std::string out;
+  for (const auto& [task, reason] : pending) out += fmt::format("- **{}:** ⏳ Pending: {}\n", md(task), md(reason));
+  return out.empty() ? "" : out + "\n";
+}
+
 // The benchmark's own summaries, where every category of one was run.
 std::string summaries(const std::vector<const TaskSummary*>& tasks) {
   Found found;
@@ -75,9 +88,11 @@ std::string summaries(const std::vector<const TaskSummary*>& tasks) {
   if (auto simple = combined(found, {"bfcl_simple_python", "bfcl_simple_java", "bfcl_simple_javascript"}, false)) found["bfcl_simple"] = *simple;
   auto non_live = combined(found, {"bfcl_simple", "bfcl_multiple", "bfcl_parallel", "bfcl_parallel_multiple"}, false);
   auto live = combined(found, {"bfcl_live_simple", "bfcl_live_multiple", "bfcl_live_parallel", "bfcl_live_parallel_multiple"}, true);
+  auto multi_turn = combined(found, {"bfcl_multi_turn_base", "bfcl_multi_turn_miss_func", "bfcl_multi_turn_miss_param", "bfcl_multi_turn_long_context"}, false);
   auto none = combined(found, {"bfcl_irrelevance", "bfcl_live_irrelevance"}, false);
   return summary_line("Non-live", non_live, "mean of simple, multiple, parallel, parallel multiple") +
-         summary_line("Live", live, "weighted by the number of cases") + summary_line("Irrelevance", none, "mean of non-live and live") + "\n";
+         summary_line("Live", live, "weighted by the number of cases") + summary_line("Irrelevance", none, "mean of non-live and live") +
+         summary_line("Multi-turn", multi_turn, "mean of base, missing functions, missing parameters, long context") + "\n";
 }
 
 // Categories by tool mode, also those that a group stands for elsewhere. A later run wins unless it scored fewer.
@@ -104,7 +119,7 @@ std::string function_calling_section(const Subject& s) {
     for (const RunView* v : s.runs)
       for (const PendingRow& p : v->pending)
         if (p.row == "Function Calling") reason = p.reason;
-    return out + "- **Accuracy:** *unmeasured*\n- **Status:** ⏳ Pending\n- **Issue:** " + md(reason) + "\n\n";
+    return out + "- **Accuracy:** *unmeasured*\n- **Status:** ⏳ Pending\n- **Issue:** " + md(reason) + "\n\n" + pending_categories(s, by_mode);
   }
   for (const auto& [mode, tasks] : by_mode) {
     out += fmt::format("Tool mode: {}\n\n", md(mode));
@@ -115,7 +130,7 @@ std::string function_calling_section(const Subject& s) {
     out += table.markdown() + "\n";
     out += summaries(tasks);
   }
-  return out;
+  return out + pending_categories(s, by_mode);
 }
 
 // Accuracy against tokens spent, where a run said whether the model was to think.

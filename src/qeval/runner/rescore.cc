@@ -40,7 +40,7 @@ Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord&
   if (runs_code(spec)) {
     QEVAL_TRY(sandbox, options.sandbox());
   }
-  QEVAL_TRY(auto scorer, make_scorer(spec, sandbox));
+  QEVAL_TRY(auto scorer, make_scorer(spec, sandbox, options.outside_tools));
   std::vector<int64_t> doc_ids;
   std::vector<std::vector<Score>> all;
   Status put;

@@ -23,6 +23,7 @@ struct RescoreOptions {
   std::vector<std::string> tasks;                  // empty: all tasks of the run
   std::vector<PublishedScore> published;
   std::function<Result<Sandbox*>()> sandbox;       // called only if a task runs code
+  OutsideTools* outside_tools = nullptr;           // for tasks whose calls a benchmark's own code carries out
   std::function<void(const std::string& task, int64_t n_done)> progress;
 };
 

@@ -64,6 +64,7 @@ struct RunServices {
   Store* store = nullptr;
   std::function<Result<std::unique_ptr<Engine>>()> load_engine;   // called only if something must be computed
   std::function<Result<Sandbox*>()> sandbox;                      // called only if a task runs code
+  OutsideTools* outside_tools = nullptr;                          // the registry's, for tasks that need them
   std::vector<PublishedScore> published;
   Json environment;
   // The plan's figures for what was measured, null: none. Called once, after a run that decoded anything.

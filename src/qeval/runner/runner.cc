@@ -111,7 +111,7 @@ class Execution {
       if (runs_code(t->task->spec())) {
         QEVAL_TRY(sandbox, services_.sandbox());
       }
-      QEVAL_TRY(t->scorer, make_scorer(t->task->spec(), sandbox));
+      QEVAL_TRY(t->scorer, make_scorer(t->task->spec(), sandbox, services_.outside_tools));
     }
     return {};
   }
@@ -139,6 +139,7 @@ class Execution {
     QEVAL_CHECK(make_scorers());
     QEVAL_CHECK(services_.store->set_run_status(run_.id, RunStatus::running, 0, run_.performance));
     QEVAL_CHECK(take_stored_scores());
+    if (tasks_.empty()) return finish(false, RunPerformance{});  // all pending: no model is needed to say so
     QEVAL_TRY(std::unique_ptr<Engine> engine, services_.load_engine());
     QEVAL_CHECK(record_engine(*engine));
     Monitor monitor;

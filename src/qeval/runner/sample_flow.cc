@@ -217,6 +217,12 @@ Result<bool> SampleFlow::next_turn(const SamplePtr& sample) {
   for (const Response& r : open.responses)
     if (r.failure != EngineFailure::none) return false;
   auto asked = open.task->task->follow_up(open.sample, open.responses);
+  if (!asked && asked.error().kind == ErrorKind::environment) {
+    // Counted as a failure of the sandbox when it is scored; what was answered is kept, and the same command goes on.
+    if (services_.note && !told_tools_failed_) services_.note(fmt::format("{}: doc {}: {}", open.task->task->spec().name, open.sample.doc_id, asked.error().message));
+    told_tools_failed_ = true;
+    return false;
+  }
   if (!asked) return fail(asked.error().in(fmt::format("{}: doc {}", open.task->task->spec().name, open.sample.doc_id)));
   if (asked->empty()) return false;
   size_t from = open.sample.requests.size();

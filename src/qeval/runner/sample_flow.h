@@ -70,6 +70,7 @@ class SampleFlow {
   std::mutex error_mutex_;
   std::optional<Error> score_error_;
   bool interrupted_ = false;
+  bool told_tools_failed_ = false;
   RunPerformance performance_;
   ScoringPool pool_;  // last: its threads end before anything that they use
 };

@@ -11,6 +11,7 @@
 #include "qeval/runner/selfcheck_judged.h"
 #include "qeval/runner/selfcheck_plan.h"
 #include "qeval/runner/summary.h"
+#include "qeval/runner/user_turns_check.h"
 #include "qeval/scorer/scorer.h"
 #include "qeval/text/template.h"
 #include "qeval/util/hash.h"
@@ -63,7 +64,8 @@ bool is_choice(const TaskSpec& spec) { return spec.scoring.output_type == Output
 
 class Check {
  public:
-  Check(const SelfcheckPlan& plan, const SelfcheckOptions& options, const Task& task, const Scorer& scorer, std::string data)
+  // `scorer`: null where the tools that the task needs are missing.
+  Check(const SelfcheckPlan& plan, const SelfcheckOptions& options, const Task& task, const Scorer* scorer, std::string data)
       : plan_(plan), options_(options), task_(task), scorer_(scorer), data_(std::move(data)) {}
 
   Status build() {
@@ -80,15 +82,21 @@ class Check {
     if (with_fingerprint) {
       QEVAL_CHECK(fingerprint());
     }
+    if (!scorer_) {
+      not_checked(options_.outside_tools ? options_.outside_tools->missing() : "there are no tools to carry out its calls");
+      return {};
+    }
+    if (task_.spec().scoring.scorer == "user_turns")
+      return check_user_turns_task(task_, samples_, *scorer_, *options_.outside_tools, with_fingerprint, [this](SelfcheckItem item) { add(std::move(item)); });
     if (task_.spec().scoring.scorer == "agent")
-      return check_agent_task(task_, samples_, scorer_, [this](SelfcheckItem item) { add(std::move(item)); });
+      return check_agent_task(task_, samples_, *scorer_, [this](SelfcheckItem item) { add(std::move(item)); });
     if (is_choice(task_.spec())) {
       choice_checks();
       return {};
     }
     if (task_.spec().scoring.output_type != OutputType::generate_until) return {};
     if (task_.spec().scoring.scorer == "judge") {
-      QEVAL_TRY(auto found, check_judged_task(task_, scorer_, samples_));
+      QEVAL_TRY(auto found, check_judged_task(task_, *scorer_, samples_));
       for (SelfcheckItem& item : found) add(std::move(item));
       return {};
     }
@@ -112,6 +120,13 @@ class Check {
     items.push_back(std::move(item));
   }
 
+  void not_checked(const std::string& reason) {
+    SelfcheckItem item;
+    item.check = "calls";
+    item.not_checked = reason;
+    add(std::move(item));
+  }
+
   Status fingerprint() {
     QEVAL_TRY(std::string found, prompt_fingerprint(task_, kFingerprintDocs));
     SelfcheckItem item;
@@ -126,7 +141,7 @@ class Check {
 
   std::vector<std::vector<Score>> score_all(const Responder& respond) {
     std::vector<std::vector<Score>> scores;
-    for (const Sample& sample : samples_) scores.push_back(scorer_.score(sample, respond(sample)));
+    for (const Sample& sample : samples_) scores.push_back(scorer_->score(sample, respond(sample)));
     return scores;
   }
 
@@ -184,7 +199,7 @@ class Check {
       QEVAL_TRY(std::string answer, render(text, sample));
       std::vector<Response> responses;
       for (const Request& request : sample.requests) responses.push_back(generated(request, answer, length_cut));
-      scores.push_back(scorer_.score(sample, responses));
+      scores.push_back(scorer_->score(sample, responses));
     }
     return scores;
   }
@@ -286,7 +301,7 @@ class Check {
   const SelfcheckPlan& plan_;
   const SelfcheckOptions& options_;
   const Task& task_;
-  const Scorer& scorer_;
+  const Scorer* scorer_;
   std::string data_;
   std::vector<Sample> samples_;
 };
@@ -297,6 +312,7 @@ Result<std::unique_ptr<TaskRegistry>> registry_over(const SelfcheckOptions& opti
   sources.include_paths = options.include_paths;
   sources.data_dir = data_dir;
   sources.cache_dir = cache_dir;
+  sources.outside_tools = options.outside_tools;
   sources.offline = true;
   return open_task_registry(sources);
 }
@@ -358,8 +374,12 @@ class PlannedSelfcheck final : public Selfcheck {
     if (runs_code(task->spec())) {
       QEVAL_TRY(sandbox, options_.sandbox());
     }
-    QEVAL_TRY(auto scorer, make_scorer(task->spec(), sandbox));
-    Check check(plan, options_, *task, *scorer, fixture ? "fixture" : task->data_note());
+    OutsideTools* tools = options_.outside_tools.get();
+    std::unique_ptr<Scorer> scorer;
+    if (task->spec().scoring.scorer != "user_turns" || (tools && tools->missing().empty())) {
+      QEVAL_TRY(scorer, make_scorer(task->spec(), sandbox, tools));
+    }
+    Check check(plan, options_, *task, scorer.get(), fixture ? "fixture" : task->data_note());
     QEVAL_CHECK(check.build());
     QEVAL_CHECK(check.run(fixture));
     return std::move(check.items);

@@ -15,9 +15,11 @@ struct SelfcheckItem {
   std::string task;
   std::string data;       // "fixture" or the data note of the real data
   std::string check;      // gold, empty, gold-highest, gold-lowest, constant, shuffled, prompts, variant:NAME; of
-                          // judged tasks: turns, judge-asked, gold, judge-empty, empty
+                          // judged tasks: turns, judge-asked, gold, judge-empty, empty; calls: where a benchmark's own
+                          // tools are missing
   bool passed = false;
   std::string expected, found;
+  std::string not_checked;  // why it could not be checked here: then it has neither passed nor failed
   static constexpr size_t kMaxDocs = 5;
   std::vector<int64_t> doc_ids;  // the first docs that went wrong, at most kMaxDocs
   int64_t n = 0;
@@ -33,6 +35,7 @@ struct SelfcheckOptions {
   int64_t limit = 0;                        // docs of real data per task, 0 = all
   bool fixtures_only = false;
   std::function<Result<Sandbox*>()> sandbox;
+  std::shared_ptr<OutsideTools> outside_tools;  // for tasks whose calls a benchmark's own code carries out
   std::function<void(const SelfcheckItem&)> progress;
 };
 

@@ -244,7 +244,7 @@ bool is_mc2_scorer(const std::string& scorer) {
 }  // namespace
 
 const std::vector<std::string>* own_metrics(const std::string& scorer) {
-  static const std::map<std::string, std::vector<std::string>> known = {{"function_calls", {"acc"}},
+  static const std::map<std::string, std::vector<std::string>> known = {{"function_calls", {"acc"}}, {"user_turns", {"acc"}},
                                                                         {"json_schema", {"schema_valid", "exact_match"}}};
   auto it = known.find(scorer);
   return it == known.end() ? nullptr : &it->second;
@@ -257,7 +257,7 @@ Result<std::vector<Metric>> compile_metrics(const TaskSpec& spec) {
   if (!scoring.scorer.empty() && scoring.scorer != "python_tests" && !is_mc2_scorer(scoring.scorer) &&
       scoring.scorer != "judge" && scoring.scorer != "judgement" && scoring.scorer != "ifeval" &&
       scoring.scorer != "agent" && !own)
-    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, json_schema, agent, judge, ifeval", file, scoring.scorer));
+    return bad_input(fmt::format("{}: scorer '{}' is not supported; known: python_tests, mc2, function_calls, user_turns, json_schema, agent, judge, ifeval", file, scoring.scorer));
   std::vector<MetricSpec> wanted = scoring.metrics;
   if (wanted.empty() && own)
     for (const std::string& name : *own) wanted.push_back({name, "mean", true, Json::object()});

@@ -15,6 +15,7 @@
 #include "qeval/scorer/metric.h"
 #include "qeval/scorer/python_tests.h"
 #include "qeval/scorer/text_class.h"
+#include "qeval/scorer/user_turns_score.h"
 
 namespace qeval {
 namespace {
@@ -240,6 +241,23 @@ class CodeScorer : public BaseScorer {
   std::string backend_;
 };
 
+// A conversation that outgrew the context has failed; so a response that says so is an answer here.
+class UserTurnsScorer : public BaseScorer {
+ public:
+  UserTurnsScorer(const TaskSpec& spec, std::vector<Metric> metrics, OutsideTools* tools, std::string backend)
+      : BaseScorer(spec, std::move(metrics)), tools_(tools), backend_(std::move(backend)) {}
+  std::string backend() const override { return backend_; }
+  std::vector<Score> score(const Sample& sample, const std::vector<Response>& responses) const override { return score_answered(sample, responses); }
+
+ private:
+  std::vector<Score> score_answered(const Sample& sample, const std::vector<Response>& responses) const override {
+    return for_each_filter(filters_, score_user_turns(sample, responses, *tools_));
+  }
+
+  OutsideTools* tools_;
+  std::string backend_;
+};
+
 // A scorer that reads answers in its own way and makes its own metrics; filters have no say. `Read` makes one Score of a
 // sample and its responses.
 template <typename Read>
@@ -285,7 +303,7 @@ std::pair<std::string, std::string> primary_metric(const TaskSpec& spec) {
   return {json_string(metadata, "primary_metric", metric), json_string(metadata, "primary_filter", filter)};
 }
 
-Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox) {
+Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox, OutsideTools* tools) {
   QEVAL_TRY(std::vector<Metric> metrics, compile_metrics(spec));
   switch (spec.scoring.output_type) {
     case OutputType::multiple_choice:
@@ -301,6 +319,12 @@ Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandb
   if (spec.scoring.scorer == "python_tests") {
     QEVAL_TRY(PythonTests tests, PythonTests::compile(spec, metrics, sandbox));
     return std::make_unique<CodeScorer>(spec, std::move(metrics), std::move(tests), sandbox);
+  }
+  if (spec.scoring.scorer == "user_turns") {
+    if (!tools) return fail(ErrorKind::environment, spec.name + ": there are no tools to carry out its calls");
+    if (std::string missing = tools->missing(); !missing.empty()) return fail(ErrorKind::environment, spec.name + " " + missing);
+    QEVAL_TRY(std::string backend, tools->backend());
+    return std::make_unique<UserTurnsScorer>(spec, std::move(metrics), tools, std::move(backend));
   }
   using Responses = std::vector<Response>;
   if (spec.scoring.scorer == "function_calls") {

@@ -10,6 +10,7 @@
 #include "qeval/core/task_spec.h"
 #include "qeval/core/task_summary.h"
 #include "qeval/sandbox/sandbox.h"
+#include "qeval/tools/outside_tools.h"
 #include "qeval/util/result.h"
 
 namespace qeval {
@@ -33,10 +34,12 @@ class Scorer {
 };
 
 // Compiles filters and metrics. Error (bad_input): file, key, what is not supported. `sandbox` may be null where the
-// task runs no code (else: environment); must outlive the scorer. Scorers by name: "" and python_tests; mc2
+// task runs no code, `tools` where its calls are not carried out by a benchmark's own code (else: environment); they must
+// outlive the scorer. Scorers by name: "" and python_tests; mc2
 // (= truthfulqa_mc2, process_results_mc2), which makes `acc` the share of probability on right choices;
-// function_calls; json_schema; agent (agent_score.h); judge (judged.h); ifeval (ifeval.h).
-Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox);
+// function_calls; json_schema; agent (agent_score.h); judge (judged.h); ifeval (ifeval.h); user_turns
+// (user_turns_score.h).
+Result<std::unique_ptr<Scorer>> make_scorer(const TaskSpec& spec, Sandbox* sandbox, OutsideTools* tools = nullptr);
 
 // Whether scoring the task runs model-written code, so that make_scorer needs a sandbox.
 bool runs_code(const TaskSpec& spec);

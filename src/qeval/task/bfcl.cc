@@ -145,7 +145,61 @@ Result<Json> bfcl_doc(size_t index, Json doc) {
   return doc;
 }
 
+Json tools_of(const Json& docs) {
+  Json functions = Json::array();
+  for (const Json& doc : docs) functions.push_back(tool_of(doc));
+  return tool_list(functions);
+}
+
+// Takes the doc of this name out of `docs`; null where it is not there.
+Json take_doc(Json& docs, const Json& name) {
+  for (size_t i = 0; i < docs.size(); ++i) {
+    if (docs[i].value("name", Json()) != name) continue;
+    Json out = docs[i];
+    docs.erase(i);
+    return out;
+  }
+  return nullptr;
+}
+
+// Functions that are held back until a turn; as in the package their docs carry no hint of the language.
+Json held_back(const Json& missed, Json& docs) {
+  Json added = Json::object();
+  if (!missed.is_object()) return added;
+  for (const auto& [turn, names] : missed.items()) {
+    Json later = Json::array();
+    for (const Json& name : names)
+      if (Json doc = take_doc(docs, name); !doc.is_null()) later.push_back(std::move(doc));
+    Json tools = tools_of(later);
+    added[turn] = {{"tools", std::move(tools)}, {"docs", std::move(later)}};
+  }
+  return added;
+}
+
+Result<Json> multi_turn_doc(size_t index, Json doc) {
+  for (const char* field : {"question", "function", "involved_classes", "ground_truth"})
+    if (!doc.contains(field) || !doc[field].is_array()) return bad_input(fmt::format("doc {}: process_docs needs the field '{}', a list", index, field));
+  if (!doc.contains("initial_config") || !doc["initial_config"].is_object()) return bad_input(fmt::format("doc {}: process_docs needs the field 'initial_config'", index));
+  Json docs = doc["function"];
+  for (const Json& function : docs)
+    if (!function.is_object() || !function.contains("parameters")) return bad_input(fmt::format("doc {}: a function without parameters", index));
+  Json added = held_back(doc.value("missed_function", Json()), docs);
+  for (Json& function : docs) append(function, hint(Language::python));
+  Json out = {{"id", doc["id"]}, {"turns", doc["question"]}, {"involved_classes", doc["involved_classes"]}, {"initial_config", doc["initial_config"]},
+              {"ground_truth", doc["ground_truth"]}, {"tools", tools_of(docs)}};
+  out["docs"] = std::move(docs);
+  if (!added.empty()) out["added"] = std::move(added);
+  return out;
+}
+
 }  // namespace
+
+Result<std::vector<Json>> bfcl_multi_turn_docs(std::vector<Json> docs) {
+  for (size_t i = 0; i < docs.size(); ++i) {
+    QEVAL_TRY(docs[i], multi_turn_doc(i, std::move(docs[i])));
+  }
+  return docs;
+}
 
 Result<std::vector<Json>> bfcl_docs(std::vector<Json> docs) {
   for (size_t i = 0; i < docs.size(); ++i) {

@@ -15,4 +15,8 @@ namespace qeval {
 // `function` and `ground_truth` stay, for the checker. Error (bad_input): a doc without questions or functions.
 Result<std::vector<Json>> bfcl_docs(std::vector<Json> docs);
 
+// Documents of its multi-turn categories (id, question, initial_config, involved_classes, function, missed_function,
+// ground_truth) in the form of agent/user_turns.h.
+Result<std::vector<Json>> bfcl_multi_turn_docs(std::vector<Json> docs);
+
 }  // namespace qeval

@@ -114,6 +114,34 @@ Status join_by_value(std::vector<Json>& rows, const Json& rule, const fs::path& 
   return {};
 }
 
+// Adds to each row, as one list, the rows of the files that a list in one of its fields names.
+Status gather_rows(std::vector<Json>& rows, const Json& rule, const fs::path& folder, Sha256& hash) {
+  std::unordered_map<std::string, Json> read;
+  const std::string by = json_string(rule, "by"), as = json_string(rule, "as");
+  auto rows_of = [&](const std::string& name) -> Result<const Json*> {
+    if (auto known = read.find(name); known != read.end()) return &known->second;
+    const std::string file = json_string(rule["files"], name);
+    if (file.empty()) return bad_input(fmt::format("{}: '{}': no file is known for it", by, name));
+    std::string found;
+    for (const Json& place : rule["folders"])
+      if (std::string path = (folder / place.get<std::string>() / file).string(); found.empty() && file_exists(path)) found = path;
+    if (found.empty()) return bad_input(fmt::format("{} is missing in {}", file, (folder / rule["folders"][0].get<std::string>()).string()));
+    QEVAL_TRY(std::string text, read_file_maybe_gzip(found));
+    hash.update(sha256_hex(text) + "\n");
+    QEVAL_TRY(std::vector<Json> list, parse_rows(text, found, RowOptions{}));
+    return &(read[name] = Json(list));
+  };
+  for (Json& row : rows) {
+    Json all = Json::array();
+    for (const Json& name : row.value(by, Json::array())) {
+      QEVAL_TRY(const Json* list, rows_of(name.is_string() ? name.get<std::string>() : dump_json(name)));
+      for (const Json& item : *list) all.push_back(item);
+    }
+    row[as] = std::move(all);
+  }
+  return {};
+}
+
 Result<std::vector<Json>> keep_rows(std::vector<Json> rows, const Json& rule, const std::string& file) {
   std::string field = json_string(rule, "field");
   int64_t from = json_int(rule, "from"), to = json_int(rule, "to");
@@ -173,6 +201,7 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
     if (entry.contains("beside") && entry["beside"].contains(split)) {
       QEVAL_CHECK(join_rows(rows, folder, entry["beside"][split], dataset.name, all));
     }
+    if (entry.contains("gather")) QEVAL_CHECK(gather_rows(rows, entry["gather"], folder, all));
     if (entry.contains("join")) QEVAL_CHECK(join_by_value(rows, entry["join"], folder, all));
     if (!convert.empty()) {
       auto converted = convert_rows(convert, std::move(rows), subject_of(file, pattern, dataset.name));
@@ -186,7 +215,7 @@ Result<Split> read_catalogued(const fs::path& folder, const Json& entry, const D
     std::move(rows.begin(), rows.end(), std::back_inserter(out.rows));
   }
   out.source = files.size() == 1 ? files[0] : fmt::format("{} ({} files)", (folder / pattern).string(), files.size());
-  bool one_file = files.size() == 1 && !entry.contains("labels") && !entry.contains("beside") && !entry.contains("join");
+  bool one_file = files.size() == 1 && !entry.contains("labels") && !entry.contains("beside") && !entry.contains("join") && !entry.contains("gather");
   out.sha256 = one_file ? hash : all.hex();
   return out;
 }

@@ -145,7 +145,7 @@ const std::map<std::string, ValueHook>& value_hooks() {
 
 }  // namespace
 
-bool is_docs_hook(const std::string& name) { return name == "hellaswag/utils.process_docs" || name == "bfcl/utils.process_docs"; }
+bool is_docs_hook(const std::string& name) { return name == "hellaswag/utils.process_docs" || name == "bfcl/utils.process_docs" || name == "bfcl/utils.process_multi_turn_docs"; }
 bool is_value_hook(const std::string& name) { return value_hooks().contains(name); }
 bool is_samples_hook(const std::string& name) { return name == "mbpp/utils.list_fewshot_samples"; }
 
@@ -168,6 +168,7 @@ std::string known_python_module(const std::string& sha256) {
 Result<std::vector<Json>> run_docs_hook(const std::string& name, std::vector<Json> docs, std::string& note) {
   if (!is_docs_hook(name)) return bad_input(fmt::format("{} is no process_docs hook of qeval", name));
   if (name == "bfcl/utils.process_docs") return bfcl_docs(std::move(docs));
+  if (name == "bfcl/utils.process_multi_turn_docs") return bfcl_multi_turn_docs(std::move(docs));
   return hellaswag_docs(std::move(docs), note);
 }
 

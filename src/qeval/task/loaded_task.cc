@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "qeval/agent/conversation.h"
+#include "qeval/agent/user_turns.h"
 #include "qeval/task/doc_hash.h"
 #include "qeval/task/fewshot.h"
 #include "qeval/task/hooks.h"
@@ -48,6 +49,10 @@ class LoadedTask final : public Task {
   int max_turns() const override { return n_turns_; }
   Result<std::vector<Request>> follow_up(const Sample& sample, const std::vector<Response>& responses) const override {
     if (config_.workflow) return agent::follow_up(sample, responses);
+    if (config_.user_turns) {
+      if (!outside_tools_) return fail(ErrorKind::environment, config_.spec.name + ": there are no tools to carry out its calls");
+      return agent::next_requests(sample, responses, *outside_tools_);
+    }
     if (!config_.conversation.is_one()) return std::vector<Request>();
     return config_.conversation.follow_up(sample, responses, config_.spec.repeats, config_.spec.scoring.think_end_token);
   }
@@ -60,6 +65,7 @@ class LoadedTask final : public Task {
   Status apply_agent_overrides();
   void count_turns();
   Status add_agent_requests(const ChatRenderer& render, Sample& sample) const;
+  void add_user_turn_requests(Sample& sample) const;
   Result<Docs> read_split(const std::string& split, const std::string& hook, const TaskSources& sources, const HttpGet& get);
   Result<Docs> fewshot_pool(const TaskSources& sources, const HttpGet& get);
   Status choose_docs();
@@ -84,6 +90,7 @@ class LoadedTask final : public Task {
   TaskOverrides overrides_;
   PromptBuilder prompt_;
   Generation generation_;
+  std::shared_ptr<OutsideTools> outside_tools_;  // only where the task needs them
   Docs docs_;
   std::vector<int64_t> ids_;
   FewshotDraws draws_;
@@ -263,6 +270,11 @@ Status LoadedTask::study_first_doc() {
   multiple_inputs_ = prompt_.has_choices() && text->is_number_integer();
   multiple_targets_ = target->is_array();
   if (config_.workflow) count_turns();
+  for (size_t i = 0; config_.user_turns && i < docs_->size(); ++i) {
+    auto checked = agent::check_user_turns((*docs_)[i]);
+    if (!checked) return fail(located(static_cast<int64_t>(i), checked.error()));
+    n_turns_ = std::max(n_turns_, agent::max_user_turn_requests((*docs_)[i]));
+  }
   if (config_.conversation.is_one()) {
     if (type() != OutputType::generate_until)
       return fail(config_.merged->wrong("metadata", "turns: a conversation needs output_type generate_until"));
@@ -312,6 +324,7 @@ void LoadedTask::settle_identity() {
     identity_["tool_mode"] = spec.tool_mode;
     identity_["offer_tools_version"] = kOfferToolsVersion;
   }
+  if (outside_tools_) identity_["calls_carried_out_by"] = outside_tools_->version();
   if (config_.workflow) identity_["agent"] = agent::to_json(*config_.workflow);
   if (config_.conversation.is_one()) {
     const Json& metadata = spec.config["metadata"];
@@ -326,6 +339,7 @@ void LoadedTask::settle_identity() {
 
 Status LoadedTask::load(const TaskSources& sources, const HttpGet& get) {
   QEVAL_CHECK(apply_overrides());
+  if (config_.user_turns) outside_tools_ = sources.outside_tools;
   QEVAL_TRY(docs_, read_split(*config_.eval_split(), config_.process_docs, sources, get));
   find_scorer_data(config_.spec, sources);
   QEVAL_TRY(std::string scorer_data, scorer_data_sha256(config_.spec, sources));
@@ -338,7 +352,7 @@ Status LoadedTask::load(const TaskSources& sources, const HttpGet& get) {
   QEVAL_CHECK(choose_docs());
   QEVAL_CHECK(draw_shots(sources, get));
   settle_chance();
-  if (spec().tool_mode == to_string(ToolMode::constrained)) note_ += unenforced_note(config_.chat, *docs_, ids_);
+  if (spec().tool_mode == to_string(ToolMode::constrained) && !config_.user_turns) note_ += unenforced_note(config_.chat, *docs_, ids_);
   settle_identity();
   return {};
 }
@@ -483,6 +497,13 @@ Status LoadedTask::add_agent_requests(const ChatRenderer& render, Sample& sample
   return {};
 }
 
+void LoadedTask::add_user_turn_requests(Sample& sample) const {
+  const agent::UserTurnsOptions options{tool_mode_from(config_.spec.tool_mode).value_or(ToolMode::native), overrides_.system_instruction,
+                                        overrides_.enable_thinking};
+  add_generations(Prompt(ChatPrompt{}), "", sample);
+  for (Request& request : sample.requests) request = agent::first_request(sample.doc, options, request);
+}
+
 Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
   if (i >= ids_.size()) return fail(ErrorKind::internal, fmt::format("{}: sample {} of {}", config_.spec.name, i, ids_.size()));
   int64_t doc_id = ids_[i];
@@ -492,6 +513,10 @@ Result<Sample> LoadedTask::build(size_t i, const ChatRenderer& render) const {
   sample.doc_hash = doc_hash(sample.doc);
   if (config_.workflow) {
     if (auto added = add_agent_requests(render, sample); !added) return fail(located(doc_id, added.error()));
+    return sample;
+  }
+  if (config_.user_turns) {
+    add_user_turn_requests(sample);
     return sample;
   }
   auto likelihood = [](Prompt context, std::string continuation) {

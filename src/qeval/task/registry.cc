@@ -87,6 +87,7 @@ class Registry final : public TaskRegistry {
   Result<std::vector<GroupSpec>> groups(const std::string& name) const override;
   Result<std::unique_ptr<Task>> load(const std::string& name, const TaskOverrides& overrides) const override;
   Result<TaskSpec> describe(const std::string& name) const override;
+  std::string pending(const std::string& name) const override;
 
  private:
   void add_file(const YamlFile& file, std::map<std::string, Entry>& found) const;
@@ -369,6 +370,12 @@ Result<TaskSpec> Registry::describe(const std::string& name) const {
   QEVAL_TRY(TaskConfig config, config_of(name));
   find_scorer_data(config.spec, sources_);
   return std::move(config.spec);
+}
+
+std::string Registry::pending(const std::string& name) const {
+  auto config = config_of(name);
+  if (!config || !config->user_turns) return "";
+  return sources_.outside_tools ? sources_.outside_tools->missing() : "needs a benchmark's own tools, which are not at hand here";
 }
 
 Result<std::unique_ptr<Task>> Registry::load(const std::string& name, const TaskOverrides& overrides) const {

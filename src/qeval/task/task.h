@@ -10,6 +10,7 @@
 #include "qeval/core/sample.h"
 #include "qeval/core/task_spec.h"
 #include "qeval/tools/offer_tools.h"
+#include "qeval/tools/outside_tools.h"
 #include "qeval/util/result.h"
 
 namespace qeval {
@@ -20,6 +21,7 @@ struct TaskSources {
   std::string data_dir;                    // --data-dir / $QEVAL_DATA_DIR, "" = cache only
   std::string cache_dir;                   // user's cache
   bool offline = false;                    // no network for data
+  std::shared_ptr<OutsideTools> outside_tools;  // for tasks whose calls a benchmark's own code carries out; may be null
 };
 
 // Command-line changes to a task's protocol; recorded, and part of its identity.
@@ -64,7 +66,8 @@ class Task {
   // arguments alone: an interrupted run calls it again with the stored responses to reach the same point, and a tool,
   // a simulated world or a scripted user is replayed from them. Requests with the same `repeat` form one conversation:
   // the runner gives them one conversation id and a priority that grows with the turn, so that a resident prefix is
-  // used. Thread: the runner's; it blocks submission, so no I/O here.
+  // used. Thread: the runner's; it blocks submission, so milliseconds at most. Error (environment): what carries out its
+  // calls failed; the conversation goes no further.
   virtual int max_turns() const { return 1; }  // for estimates; at most so many requests per repeat
   virtual Result<std::vector<Request>> follow_up(const Sample& sample, const std::vector<Response>& responses) const {
     (void)sample, (void)responses;
@@ -90,6 +93,8 @@ class TaskRegistry {
   virtual Result<std::unique_ptr<Task>> load(const std::string& name, const TaskOverrides& overrides) const = 0;
   // The spec alone, no data read.
   virtual Result<TaskSpec> describe(const std::string& name) const = 0;
+  // Why the task cannot be run here, and what to do about it; "" = it can, as far as can be told without its data.
+  virtual std::string pending(const std::string& name) const = 0;
 };
 // Errors in a YAML file of an include path surface when that task is used, or here if the folder cannot be read.
 Result<std::unique_ptr<TaskRegistry>> open_task_registry(const TaskSources& sources);

@@ -410,6 +410,17 @@ Status read_agent(const MergedConfig& merged, TaskConfig& task) {
   return {};
 }
 
+Status read_user_turns(const MergedConfig& merged, TaskConfig& task) {
+  const Json& config = merged.config;
+  if (!config.contains("metadata") || !config["metadata"].is_object()) return {};
+  QEVAL_TRY(task.user_turns, Reader(merged, config["metadata"], "metadata").boolean("user_turns", false));
+  if (!task.user_turns) return {};
+  if (task.spec.scoring.output_type != OutputType::generate_until) return fail(merged.wrong("output_type", "user_turns need generate_until"));
+  task.spec.scoring.scorer = "user_turns";
+  if (task.spec.tool_mode.empty()) task.spec.tool_mode = to_string(ToolMode::native);
+  return {};
+}
+
 }  // namespace
 
 Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source) {
@@ -429,8 +440,9 @@ Result<TaskConfig> parse_task_config(std::shared_ptr<const MergedConfig> source)
   QEVAL_CHECK(read_scoring(top, merged, task.spec.scoring));
   QEVAL_CHECK(read_metadata(top, merged, task));
   QEVAL_CHECK(read_agent(merged, task));
+  QEVAL_CHECK(read_user_turns(merged, task));
   QEVAL_TRY(task.conversation, parse_conversation(merged));
-  task.spec.always_chat = task.workflow.has_value() || task.conversation.is_one();
+  task.spec.always_chat = task.workflow.has_value() || task.user_turns || task.conversation.is_one();
   QEVAL_TRY(int64_t n_fewshot, top.integer("num_fewshot", 0, 0, 1000));
   QEVAL_TRY(int64_t repeats, top.integer("repeats", 1, 1, 100000));
   QEVAL_CHECK(top.boolean("unsafe_code", false));

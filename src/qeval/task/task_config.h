@@ -48,6 +48,7 @@ struct TaskConfig {
   FewshotConfig fewshot;
   DocChatFields chat;                       // asks() = the docs are whole conversations
   std::optional<agent::Workflow> workflow;  // metadata: agent: documents are an agent's tasks (agent/tasks.h)
+  bool user_turns = false;                  // metadata: user_turns: documents as in agent/user_turns.h
   Conversation conversation;
   Json generation_kwargs;                   // object, as written
 

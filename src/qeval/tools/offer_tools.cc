@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "qeval/text/python_literal.h"
+
 namespace qeval {
 namespace {
 
@@ -132,6 +134,14 @@ OfferedTools offer_tools(std::vector<Message> messages, const Json& tools, const
   }
   out.chat.messages = std::move(messages);
   return out;
+}
+
+Message more_tools(const Json& tools, const Json& docs, ToolMode mode) {
+  std::string text = "I have updated some more functions you can choose from. What about now?";
+  if (mode == ToolMode::prompt) text = python_repr(docs) + "\n" + text;
+  if (mode == ToolMode::constrained)
+    for (const Json& doc : docs_of(tools)) text.insert(0, dump_json(doc) + "\n");
+  return {"user", text, nullptr};
 }
 
 Json calls_schema(const Json& tools, int max_calls) {

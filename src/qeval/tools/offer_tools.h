@@ -30,6 +30,10 @@ struct OfferedTools {
 // `tools`. A leading system message stays, behind ours.
 OfferedTools offer_tools(std::vector<Message> messages, const Json& tools, const Json& docs, ToolMode mode);
 
+// What the user says where functions become available later, as the benchmark has it. In the native mode the tool slot
+// shows them.
+Message more_tools(const Json& tools, const Json& docs, ToolMode mode);
+
 // Schema of a list of at most `max_calls` calls: [{"name": …, "arguments": {…}}].
 Json calls_schema(const Json& tools, int max_calls = 16);
 // Keywords of a JSON Schema that grammars of llama.cpp cannot enforce, sorted, each once: a schema-bound answer may

@@ -137,7 +137,7 @@ TEST(Suites, ShippedOnesNameTasksThatExist) {
   auto tracker = load_suite("tracker", {});
   ASSERT_TRUE(tracker) << tracker.error().message;
   EXPECT_EQ(tracker->limit, 100);
-  EXPECT_EQ(tracker->instruct.size(), 10u);
+  EXPECT_EQ(tracker->instruct.size(), 11u);
   for (const SuiteEntry& entry : tracker->instruct) EXPECT_EQ(entry.pending, "") << entry.task;
   EXPECT_TRUE(tracker->instruct[0].apply_chat_template);
   EXPECT_EQ(tracker->base.size(), 5u);
