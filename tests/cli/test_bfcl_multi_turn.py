@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -316,6 +317,28 @@ class Conversations(Package):
         self.assertIn("complete already", complete.err)
         changed = self.expect(0, "rescore", "1", "--data-dir", DATA, "--bfcl-python", self.python)
         self.assertIn("12 samples scored again, 0 changed", changed.out)
+
+
+    def test_tools_that_break_are_no_score_and_are_tried_again(self):
+        site = pathlib.Path(subprocess.run([self.python, "-c", "import bfcl_eval, os; print(os.path.dirname(os.path.dirname(bfcl_eval.__file__)))"],
+                                           capture_output=True, text=True, check=True).stdout.strip())
+        broken = self.folder / "broken" / "site-packages"
+        shutil.copytree(site / "bfcl_eval", broken / "bfcl_eval", ignore=shutil.ignore_patterns("data", "__pycache__"))
+        for info in site.glob("bfcl_eval-*.dist-info"):
+            shutil.copytree(info, broken / info.name)
+        utils = broken / "bfcl_eval" / "eval_checker" / "multi_turn_eval" / "multi_turn_utils.py"
+        utils.write_text(utils.read_text().replace("    if is_evaL_run:\n", "    raise RuntimeError('broken on purpose')\n    if is_evaL_run:\n", 1))
+        trajectories = self.chosen(7, "base", 3)
+        server = self.play(trajectories)
+        failed = self.expect(1, *self.arguments(server, "base", trajectories, "--json"), PYTHONPATH=str(broken))
+        task, = failed.json()["tasks"]
+        self.assertEqual(task["n_infrastructure"], 3)
+        self.assertIn("broken on purpose", failed.err)
+        again = self.expect(0, *self.arguments(server, "base", trajectories, "--json"))
+        task, = again.json()["tasks"]
+        self.assertEqual((again.json()["run"], task["n_infrastructure"]), (failed.json()["run"], 0))
+        expected = {int(c["doc"]["id"].rsplit("_", 1)[1]): float(t["valid"]) for c, t in zip(trajectories, self.reference(trajectories))}
+        self.assertEqual(self.accuracies("base"), expected)
 
 
 class WithoutThePackage(QevalTest):

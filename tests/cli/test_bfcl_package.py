@@ -339,6 +339,27 @@ class BfclPackage(unittest.TestCase):
                 tools = utils.convert_to_tool(theirs["function"], utils.GORILLA_TO_OPENAPI, ModelStyle.OPENAI_COMPLETIONS)
                 self.assertEqual(mine["tools"], tools, doc["id"])
 
+    def test_multi_turn_docs_are_asked_alike(self):
+        from bfcl_eval.constants.default_prompts import DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_PROMPTING
+        from bfcl_eval.constants.enums import ModelStyle
+        from bfcl_eval.constants.executable_backend_config import MULTI_TURN_FUNC_DOC_FILE_MAPPING
+        utils, general = self.package.utils, self.package.general
+        to_tools = lambda docs: utils.convert_to_tool(docs, utils.GORILLA_TO_OPENAPI, ModelStyle.OPENAI_COMPLETIONS)
+        for category in ["base", "miss_func", "miss_param", "long_context"]:
+            docs = [{**doc, **answer} for doc, answer in zip(rows(f"multi_turn/BFCL_v4_multi_turn_{category}.json"), rows(f"multi_turn/BFCL_v4_multi_turn_{category}.answer.json"))]
+            for doc in docs:
+                doc["function"] = [f for c in doc["involved_classes"] for f in rows(f"multi_turn/func_doc/{MULTI_TURN_FUNC_DOC_FILE_MAPPING[c]}")]
+            theirs = general.add_language_specific_hint_to_function_doc(general.populate_test_cases_with_predefined_functions(copy.deepcopy(docs)))
+            for doc, mine, their in zip(docs, self.ours([{"op": "turns_doc", "doc": d} for d in docs]), theirs):
+                self.assertEqual(mine["docs"], their["function"], doc["id"])
+                self.assertEqual(mine["tools"], to_tools(their["function"]), doc["id"])
+                messages = utils.system_prompt_pre_processing_chat_model([{"role": "user", "content": "x"}], their["function"], doc["id"])
+                self.assertEqual(mine["prompt"], messages[0]["content"], doc["id"])
+                self.assertEqual({t: a["docs"] for t, a in mine["added"].items()}, their.get("missed_function", {}), doc["id"])
+                for turn, added in mine["added"].items():
+                    self.assertEqual(added["tools"], to_tools(their["missed_function"][turn]), doc["id"])
+                    self.assertEqual(added["prompt"], DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_PROMPTING.format(functions=their["missed_function"][turn]), doc["id"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 //   {"op": "answer", functions, accepted, category, language, syntax, underscored, text} → {valid, class, detail, decoded}
 //   {"op": "calls", functions, accepted, category, language, underscored, calls: [{name, arguments}]} → {valid, class, detail}
 //   {"op": "doc", doc} → {tools, docs, prompt}: how the doc is asked
+//   {"op": "turns_doc", doc} → {tools, docs, added, prompt}: how a multi-turn doc is asked
 //   {"op": "turns", python, id, initial_config, involved_classes, turns, accepted} → {valid, error_type, results}
 #include <iostream>
 #include <memory>
@@ -47,6 +48,17 @@ Json doc(const Json& request) {
   return {{"tools", made["tools"]}, {"docs", made["docs"]}, {"prompt", offered.chat.messages[0].content}, {"gold", made["gold"]}};
 }
 
+Json turns_doc(const Json& request) {
+  auto docs = bfcl_multi_turn_docs({request["doc"]});
+  if (!docs) return {{"error", docs.error().message}};
+  const Json& made = docs->front();
+  OfferedTools offered = offer_tools({{"user", "x", nullptr}}, made["tools"], made["docs"], ToolMode::prompt);
+  Json more = Json::object();
+  if (made.contains("added"))
+    for (const auto& [turn, added] : made["added"].items()) more[turn] = {{"docs", added["docs"]}, {"tools", added["tools"]}, {"prompt", more_tools(added["tools"], added["docs"], ToolMode::prompt).content}};
+  return {{"tools", made["tools"]}, {"docs", made["docs"]}, {"added", more}, {"prompt", offered.chat.messages[0].content}};
+}
+
 Json turns(const Json& request) {
   static const std::unique_ptr<OutsideTools> tools = make_bfcl_tools({json_string(request, "python"), false, ""});
   Json scenario = {{"id", request["id"]}, {"initial_config", request["initial_config"]}, {"involved_classes", request["involved_classes"]}};
@@ -70,7 +82,7 @@ int main() {
     Json out = {{"error", "no request"}};
     if (request) {
       std::string op = json_string(*request, "op");
-      out = op == "answer" ? answer(*request) : op == "calls" ? planned(*request) : op == "turns" ? turns(*request) : doc(*request);
+      out = op == "answer" ? answer(*request) : op == "calls" ? planned(*request) : op == "turns" ? turns(*request) : op == "turns_doc" ? turns_doc(*request) : doc(*request);
     }
     std::cout << dump_json(out) << '\n';
   }

@@ -113,10 +113,13 @@ std::string title(const RunView& v, bool colours) {
   return out + "\n";
 }
 
-// Each reason once, with the tasks that it keeps from running.
+bool fits_the_table(const PendingRow& p) { return p.reason.size() <= 60; }
+
+// Each long reason once, with the tasks that it keeps from running.
 std::string pending_lines(const RunView& view, bool colours) {
   std::vector<std::pair<std::string, std::string>> by_reason;
   for (const PendingRow& p : view.pending) {
+    if (fits_the_table(p)) continue;
     const std::string name = p.row.empty() ? p.task : p.row;
     auto same = std::find_if(by_reason.begin(), by_reason.end(), [&](const auto& entry) { return entry.first == p.reason; });
     if (same == by_reason.end()) by_reason.emplace_back(p.reason, name);
@@ -137,7 +140,7 @@ std::string results_table(const RunView& view, const ResultsTableOptions& option
   for (const TaskSummary& t : view.tasks) add_rows(t, table);
   for (const GroupView& g : view.groups) add_rows(g.summary, table);
   for (const PendingRow& p : view.pending)
-    table.rows.push_back({p.row.empty() ? p.task : p.row, "", "not run: see below", "", "", "", "", "", "", "pending"});
+    table.rows.push_back({p.row.empty() ? p.task : p.row, "", fits_the_table(p) ? p.reason : "not run: see below", "", "", "", "", "", "", "pending"});
   std::string out = title(view, options.colours) + table.terminal(options.unicode);
   std::vector<const TaskSummary*> shown = leading_scores(view);
   for (const TaskSummary* t : shown) out += remarks(*t, view.run.id, options.colours);
