@@ -195,10 +195,13 @@ class Verdicts(Package):
     def test_calls_are_data(self):
         """Names that the package would hand to eval(), and texts that it would change, do nothing here."""
         case = self.cases["base"][0]
-        forging = ("[globals().update(x=1), __import__('bfcl_eval.eval_checker.multi_turn_eval.multi_turn_checker', fromlist=['x']).__dict__"
-                   ".update(state_checker=lambda *a: {'valid': True}, response_checker=lambda *a: {'valid': True})]")
-        hostile = [{"name": "execute_multi_turn_func_call", "arguments": {"func_call_list": [forging], "initial_config": {}, "involved_classes": [], "model_name": "m", "test_entry_id": "t"}},
-                   {"name": "__import__", "arguments": {"name": "os"}}, {"name": "CLASS_FILE_PATH_MAPPING.clear", "arguments": {}}, {"name": "print", "arguments": {}},
+        forging = ("__import__('bfcl_eval.eval_checker.multi_turn_eval.multi_turn_checker', fromlist=['x']).__dict__"
+                   ".update(state_checker=lambda *a: {'valid': True}, response_checker=lambda *a: {'valid': True})")
+        forge = {"name": "execute_multi_turn_func_call", "arguments": {"func_call_list": [forging], "initial_config": {}, "involved_classes": [], "model_name": "m", "test_entry_id": "t"}}
+        forged = {**case, "turns": [[[forge]] for _ in case["turns"]]}
+        self.assertIs(self.reference([forged])[0]["valid"], True, "the package can be talked into it")
+        self.assertIs(self.ask([str(VERDICTS)], [forged], op="turns", python=self.python)[0]["valid"], False)
+        hostile = [forge, {"name": "__import__", "arguments": {"name": "os"}}, {"name": "CLASS_FILE_PATH_MAPPING.clear", "arguments": {}}, {"name": "print", "arguments": {}},
                    {"name": "__class__", "arguments": {}}, {"name": "_load_scenario", "arguments": {"scenario": {}}}, {"name": "cd(folder='document') or cd", "arguments": {}},
                    {"name": "cd", "arguments": {"folder": "x", "self": 1}}, {"name": "cd", "arguments": {"folder='document') or self.cd(folder": "x"}}, {"name": "", "arguments": {}}]
         silent = [[[call]] for call in hostile[:len(case["turns"])]]
