@@ -192,6 +192,14 @@ class Verdicts(Package):
         self.assertLess(n_valid, len(trajectories) - 500)
         self.assertLessEqual({"multi_turn:instance_state_mismatch", "multi_turn:execution_response_mismatch", "multi_turn:empty_turn_model_response"}, set(kinds))
 
+    def test_other_back_ends(self):
+        some = [case for category in CATEGORIES for case in self.cases[category][::40]]
+        for backend in ("landlock", "namespaces-once"):
+            answers = self.ask([str(VERDICTS)], some, op="turns", python=self.python, backend=backend)
+            if "error" in answers[0]:
+                self.skipTest(f"{backend}: {answers[0]['error']}")
+            self.assertEqual([a["valid"] for a in answers], [True] * 20, backend)
+
     def test_calls_are_data(self):
         """Names that the package would hand to eval(), and texts that it would change, do nothing here."""
         case = self.cases["base"][0]
@@ -320,6 +328,8 @@ class Conversations(Package):
         self.assertIn("complete already", complete.err)
         changed = self.expect(0, "rescore", "1", "--data-dir", DATA, "--bfcl-python", self.python)
         self.assertIn("12 samples scored again, 0 changed", changed.out)
+        kept = self.expect(0, "rescore", "1", "--data-dir", DATA, "--bfcl-python", NO_PYTHON)
+        self.assertIn("keeps its scores", kept.out)
 
 
     def test_tools_that_break_are_no_score_and_are_tried_again(self):
@@ -353,7 +363,7 @@ class WithoutThePackage(QevalTest):
             self.assertIn("pip install --no-deps bfcl-eval==2026.3.23", reason)
         self.assertEqual([t["task"] for t in outcome.json()["tasks"]], ["arc_challenge"])
         tracker = (self.folder / "TRACKER.md").read_text()
-        self.assertRegex(tracker, r"bfcl.{0,3}_multi.{0,3}_turn.{0,3}_base:?\*\*.*Pending.*pip install")
+        self.assertRegex(tracker, r"bfcl_multi_turn_base, .*bfcl_multi_turn_miss_param:\*\* ⏳ Pending: .*pip install --no-deps")
 
     def test_alone_they_load_no_model(self):
         outcome = self.expect(0, "run", "--model", "fake", "--engine", "fake", "--fake-script", self.write("script.json", "{}"), "--tasks", "bfcl_multi_turn_base",

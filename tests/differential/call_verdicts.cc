@@ -3,7 +3,7 @@
 //   {"op": "calls", functions, accepted, category, language, underscored, calls: [{name, arguments}]} → {valid, class, detail}
 //   {"op": "doc", doc} → {tools, docs, prompt}: how the doc is asked
 //   {"op": "turns_doc", doc} → {tools, docs, added, prompt}: how a multi-turn doc is asked
-//   {"op": "turns", python, id, initial_config, involved_classes, turns, accepted} → {valid, error_type, results}
+//   {"op": "turns", python, backend ("" = the best), id, initial_config, involved_classes, turns, accepted} → {valid, error_type, results}
 #include <iostream>
 #include <memory>
 #include <string>
@@ -60,7 +60,7 @@ Json turns_doc(const Json& request) {
 }
 
 Json turns(const Json& request) {
-  static const std::unique_ptr<OutsideTools> tools = make_bfcl_tools({json_string(request, "python"), false, ""});
+  static const std::unique_ptr<OutsideTools> tools = make_bfcl_tools({json_string(request, "python"), false, json_string(request, "backend")});
   Json scenario = {{"id", request["id"]}, {"initial_config", request["initial_config"]}, {"involved_classes", request["involved_classes"]}};
   auto ran = tools->carry_out(scenario, request["turns"]);
   if (!ran) return {{"error", ran.error().message}};

@@ -11,7 +11,7 @@ namespace qeval {
 namespace {
 
 constexpr const char* kInstall =
-    "install it with: python3 -m venv ~/.bfcl && ~/.bfcl/bin/pip install --no-deps bfcl-eval==2026.3.23 mpmath==1.3.0; "
+    "install it with: python3 -m venv ~/.bfcl; ~/.bfcl/bin/pip install --no-deps bfcl-eval==2026.3.23 mpmath==1.3.0; "
     "then give --bfcl-python ~/.bfcl or set QEVAL_BFCL_PYTHON";
 
 // The current folder is not asked: what lies there is not what the user installed.

@@ -66,14 +66,15 @@ std::string summary_line(const char* title, const std::optional<Estimate>& e, co
 
 // Categories that a run could not do, each with its reason, unless another run of the subject did them.
 std::string pending_categories(const Subject& s, const std::map<std::string, std::vector<const TaskSummary*>>& by_mode) {
-  std::map<std::string, std::string> pending;
+  std::map<std::string, std::string> pending, by_reason;
   for (const RunView* view : s.runs)
     for (const PendingRow& p : view->pending)
       if (p.task.starts_with("bfcl_")) pending[p.task] = p.reason;
   for (const auto& [mode, tasks] : by_mode)
     for (const TaskSummary* t : tasks) pending.erase(t->task);
+  for (const auto& [task, reason] : pending) by_reason[reason] += (by_reason[reason].empty() ? "" : ", ") + task;
   std::string out;
-  for (const auto& [task, reason] : pending) out += fmt::format("- **{}:** ⏳ Pending: {}\n", md(task), md(reason));
+  for (const auto& [reason, names] : by_reason) out += fmt::format("- **{}:** ⏳ Pending: {}\n", md(names), md(reason));
   return out.empty() ? "" : out + "\n";
 }
 
