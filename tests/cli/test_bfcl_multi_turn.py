@@ -138,7 +138,8 @@ class Package(QevalTest):
     def ask(self, argv, trajectories, **more):
         lines = "".join(json.dumps({"id": c["doc"]["id"], "initial_config": c["doc"]["initial_config"], "involved_classes": c["doc"]["involved_classes"],
                                     "turns": c["turns"], "accepted": c["accepted"], **more}) + "\n" for c in trajectories)
-        done = subprocess.run(argv, input=lines, capture_output=True, text=True)
+        # Some of the package's results are printed sets; the sandbox fixes their order, so that a resumed run asks the same.
+        done = subprocess.run(argv, input=lines, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "0"})
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         out = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual(len(out), len(trajectories))

@@ -111,6 +111,7 @@ class BfclTools final : public OutsideTools {
       wanted.python = found->python;
       wanted.packages = found->packages;
       wanted.preload = bfcl_modules();
+      wanted.fixed_hashes = true;  // some results are printed sets
       sandbox_ = open_sandbox(wanted);
     }
     if (!*sandbox_) return fail(sandbox_->error());

@@ -87,9 +87,12 @@ Prepared prepare(const LaunchPlan& plan, const std::string& work_dir, uid_t user
   p.devices.assign(std::begin(kDevices), std::end(kDevices));
   std::string home = plan.isolation == Isolation::namespaces ? "/tmp" : work_dir;
   p.environment_text = {"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8"};
+  if (plan.fixed_hashes) p.environment_text.push_back("PYTHONHASHSEED=0");
   for (std::string& text : p.environment_text) p.environment.push_back(text.data());
   p.environment.push_back(nullptr);
-  for (const char* argument : {plan.python.executable.c_str(), "-I", "-S", "-B", "-c", kRunnerScript,
+  // Isolated mode is deaf to the seed; its other effects are had without it: the environment is ours, and the script drops
+  // the current folder from the path.
+  for (const char* argument : {plan.python.executable.c_str(), plan.fixed_hashes ? "-s" : "-I", "-S", "-B", "-c", kRunnerScript,
                                plan.zygote ? "zygote" : "once"})
     p.argv.push_back(const_cast<char*>(argument));
   p.argument_text.insert(p.argument_text.end(), plan.preload.begin(), plan.preload.end());

@@ -24,6 +24,7 @@ struct LaunchPlan {
   PythonInstallation python;
   std::vector<std::string> packages;     // real paths that programs may import from, beside the standard library
   std::vector<std::string> preload;      // modules imported ahead of every program
+  bool fixed_hashes = false;             // PYTHONHASHSEED=0
   std::shared_ptr<const std::string> executable;  // python's, at the address that the filter knows
   std::vector<sock_filter> filter;       // empty: none
   size_t tmp_bytes = size_t{64} << 20;   // of the private /tmp (namespaces)

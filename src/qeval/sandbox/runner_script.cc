@@ -3,7 +3,9 @@
 namespace qeval {
 
 const char* const kRunnerScript = R"PY(
-import gc, os, signal, sys
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import gc, os, signal
 from functools import partial
 import builtins
 import resource

@@ -43,7 +43,7 @@ import _socket
 assert not reachable(_socket.socket, _socket.AF_INET, _socket.SOCK_STREAM)
 assert not reachable(os.execv, "/bin/true", ["true"])
 assert not reachable(open, "/usr/lib/qeval-probe", "w")
-assert set(os.environ) <= {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE"}
+assert set(os.environ) <= {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONHASHSEED"}
 with open("probe", "w") as file:
     file.write("x")
 import _thread, time
@@ -180,6 +180,7 @@ Result<std::unique_ptr<Sandbox>> open_backend(const Backend& backend, const Pyth
   QEVAL_TRY(LaunchPlan plan, make_launch_plan(backend.isolation, backend.fresh, python));
   plan.packages = options.packages;
   plan.preload = options.preload;
+  plan.fixed_hashes = options.fixed_hashes;
   auto sandbox = std::make_unique<WorkerSandbox>(backend, std::move(plan), options.n_workers);
   if (std::string why = sandbox->probe(); !why.empty()) return fail(ErrorKind::environment, why);
   return sandbox;

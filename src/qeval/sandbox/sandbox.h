@@ -56,6 +56,7 @@ struct SandboxOptions {
   std::string python;            // "" = find the real interpreter (no pyenv shim)
   // Folders and files of packages that programs may import, beside the standard library: real paths.
   std::vector<std::string> packages;
+  bool fixed_hashes = false;         // sets of texts have the same order in every process, so that the same program prints the same
   std::vector<std::string> preload;  // modules that the interpreter imports ahead of every program, where it can
   int n_workers = 2;
 };

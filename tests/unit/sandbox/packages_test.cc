@@ -59,6 +59,22 @@ TEST_P(SandboxPackages, OnlyWhatIsLentInAPrivateRoot) {
   EXPECT_EQ(run("import sys\nassert 'lent' in sys.modules\n").verdict, SandboxVerdict::passed) << "loaded ahead";
 }
 
+TEST_P(SandboxPackages, FixedHashesGiveEveryProcessTheSameOrder) {
+  auto order = [&](bool fixed) {
+    SandboxOptions options;
+    options.force_backend = GetParam();
+    options.n_workers = 1;
+    options.fixed_hashes = fixed;
+    auto sandbox = open_sandbox(options);
+    SandboxLimits limits;
+    limits.wall = std::chrono::seconds(20);
+    return sandbox ? (*sandbox)->run("print(hash('business'), hash('first'))\n", limits).output : sandbox.error().message;
+  };
+  EXPECT_EQ(order(true), order(true));
+  EXPECT_NE(order(false), order(false));
+  EXPECT_EQ(run("import sys\nassert '' not in sys.path\n").verdict, SandboxVerdict::passed);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SandboxPackages, testing::Values("namespaces", "landlock"), sandbox_test::test_name);
 
 }  // namespace
