@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <thread>
 
+#include "qeval/engine/llama/llama_engine.h"
+#include "qeval/util/file.h"
 #include "qeval/util/random.h"
 #include "session_support.h"
 #include "synthetic_support.h"
@@ -74,6 +77,31 @@ TEST_P(EverySession, LoglikelihoodsAloneEqualThoseInCompany) {
   EXPECT_LT(together.stats.n_batches, alone.stats.n_batches);
   EXPECT_GT(together.stats.kv_bytes, 0);
   EXPECT_GT(together.stats.model_bytes, 0);
+}
+
+// Rounding activations to eight bits turns the last bit of a sum into tenths of a nat, so this holds only while attention adds
+// up in the same order everywhere.
+TEST(QuantisedScores, AreTheSameInEveryBatch) {
+  const char* path = std::getenv("QEVAL_TEST_GGUF");
+  if (!path || !file_exists(path)) GTEST_SKIP() << "QEVAL_TEST_GGUF names no file";
+  LlamaOptions options;
+  options.model_path = path;
+  options.preset.max_num_seqs = 8;
+  options.preset.max_model_len = 1024;
+  options.preset.llama = {{"n_ubatch", 64}};
+  auto engine = load_llama_engine(options);
+  ASSERT_TRUE(engine.has_value()) << engine.error().message;
+  std::vector<Request> requests = mixed_scores();
+  SessionOptions exact;
+  exact.exact = true;
+  const Answers alone = ask(**engine, requests, exact);
+  const Answers together = ask(**engine, requests);
+  requests.erase(requests.begin() + 3, requests.begin() + 20);
+  const Answers fewer = ask(**engine, requests);
+  EXPECT_LT(together.stats.n_batches, alone.stats.n_batches / 2);
+  for (const Answers* batched : {&together, &fewer})
+    for (const auto& [id, response] : batched->by_id)
+      EXPECT_NEAR(response.logprob_nats, alone.by_id.at(id).logprob_nats, 1e-4) << id;
 }
 
 TEST_P(EverySession, ExactScoresDoNotDependOnCompany) {

@@ -141,6 +141,13 @@ bool DecodeContext::trim(llama_seq_id seq, int n) {
   return llama_memory_seq_rm(llama_get_memory(context_), seq, n, -1);
 }
 
+bool DecodeContext::pack(llama_seq_id seq) {
+  moved_.resize(llama_state_seq_get_size(context_, seq));
+  const size_t n = llama_state_seq_get_data(context_, moved_.data(), moved_.size(), seq);
+  clear();
+  return n > 0 && llama_state_seq_set_data(context_, moved_.data(), n, seq) > 0;
+}
+
 void DecodeContext::remove(llama_seq_id seq) { llama_memory_seq_rm(llama_get_memory(context_), seq, -1, -1); }
 
 }  // namespace qeval

@@ -75,6 +75,8 @@ class DecodeContext {
   void copy(llama_seq_id from, llama_seq_id to, int n = -1);
   bool trim(llama_seq_id seq, int n);  // keeps the first n positions
   void remove(llama_seq_id seq);
+  // Drops all other sequences and moves this one's cells to the front, in order. False: the cache is empty now.
+  bool pack(llama_seq_id seq);
 
   double last_decode_s() const { return last_decode_s_; }
   int64_t n_tokens() const { return n_tokens_; }
@@ -93,6 +95,7 @@ class DecodeContext {
   llama_context* context_ = nullptr;
   ContextShape shape_;
   std::string error_;
+  std::vector<uint8_t> moved_;       // cells on their way to the front
   double last_decode_s_ = 0, busy_s_ = 0;
   int64_t n_tokens_ = 0, n_calls_ = 0, n_rows_ = 0;
   int64_t model_bytes_ = 0, kv_bytes_ = 0, compute_bytes_ = 0;

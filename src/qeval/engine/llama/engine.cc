@@ -123,6 +123,10 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
     return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
   context.max_rows = std::min(most_rows, std::max(32, context.n_ubatch));
+  setup_.scoring = context;
+  // With K and V of two types ggml's CPU attention adds up cell by cell, so a log-likelihood does not depend on what else is
+  // in its batch. Short continuations lose no time by it; long prompts of generation would.
+  if (!reference && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
 
   double context_length = model_->n_ctx_train();
   if (options.yarn_factor > 1) context_length *= options.yarn_factor;
@@ -165,6 +169,7 @@ void LlamaEngine::describe(const LlamaOptions& options) {
                     {"n_seq_max", setup_.generator.max_slots},
                     {"type_k", ggml_type_name(context.type_k)},
                     {"type_v", ggml_type_name(context.type_v)},
+                    {"type_v_scoring", ggml_type_name(setup_.scoring.type_v)},
                     {"flash_attn", llama_flash_attn_type_name(context.flash_attn)},
                     {"n_threads", context.n_threads},
                     {"n_gpu_layers", model_->on_gpu() ? options.n_gpu_layers : 0},

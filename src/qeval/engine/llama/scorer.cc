@@ -191,13 +191,23 @@ void LikelihoodScorer::count_fill(const Wave& wave, size_t start) {
   n_fill_room_ += full;
 }
 
+// Attention sums a sequence's cells in the order in which they lie, so a log-likelihood is the same in every batch only if
+// later tokens always lie behind earlier ones. llama.cpp fills the first free cells: with the spine packed, those behind it.
+bool LikelihoodScorer::make_room_behind_spine(int resident) {
+  const llama_seq_id spine_seq = n_seqs_ - 1;
+  if (resident < static_cast<int>(spine_.size())) {
+    if (resident > 0) context_.trim(spine_seq, resident);
+    spine_.resize(static_cast<size_t>(resident));
+  }
+  if (resident == 0) context_.clear();
+  if (n_packed_ < resident && !model_.on_gpu() && !context_.pack(spine_seq)) return false;
+  n_packed_ = resident;
+  return true;
+}
+
 bool LikelihoodScorer::run_wave(const Wave& wave) {
   const llama_seq_id spine_seq = n_seqs_ - 1;
-  if (wave.resident < static_cast<int>(spine_.size())) {
-    if (wave.resident == 0) context_.clear();
-    else context_.trim(spine_seq, wave.resident);
-    spine_.resize(static_cast<size_t>(wave.resident));
-  }
+  if (!make_room_behind_spine(wave.resident)) return false;
   for (size_t leaf = 0; leaf < wave.leaf_resident.size(); ++leaf)
     if (wave.leaf_resident[leaf] > 0) context_.copy(spine_seq, ids_[leaf], wave.leaf_resident[leaf]);
   peak_cells_ = std::max(peak_cells_, static_cast<int64_t>(wave.resident) + static_cast<int64_t>(wave.tokens.size()));
@@ -216,6 +226,14 @@ bool LikelihoodScorer::run_wave(const Wave& wave) {
       const WaveReader& r = wave.readers[static_cast<size_t>(reader)];
       read_row(*order_[static_cast<size_t>(r.job)], r.target, row);
     }
+  }
+  // The next spine is the last leaf's path.
+  const int last_leaf = static_cast<int>(wave.leaf_resident.size()) - 1;
+  n_packed_ = wave.leaf_resident.back();
+  if (n_packed_ < wave.resident) return true;
+  for (const WaveToken& token : wave.tokens) {
+    if (token.pos != n_packed_ || token.first_leaf + token.n_leaves <= last_leaf) break;
+    ++n_packed_;
   }
   return true;
 }

@@ -56,6 +56,7 @@ class LikelihoodScorer {
   void step_forked();
   size_t place_of_spine();
   bool run_wave(const Wave& wave);
+  bool make_room_behind_spine(int resident);
   void count_fill(const Wave& wave, size_t start);
   bool reduce_rows(const std::vector<int>& indices);
   void plan_all();
@@ -92,6 +93,7 @@ class LikelihoodScorer {
   std::vector<llama_seq_id> ids_;      // 0, 1, 2 …: ranges of it name a token's sequences
   // Plain models: the token path that the spine sequence holds.
   std::vector<TokenId> spine_;
+  int n_packed_ = 0;                   // positions of it that fill the first cells, without a gap
   // Models that fork: the plan at hand. Jobs of the plan are not in order_.
   std::vector<ScoreJob*> plan_jobs_;
   std::vector<ForkNode> plan_;

@@ -16,7 +16,7 @@ class LlamaSession : public EngineSession {
  public:
   LlamaSession(const LlamaModel& model, const LlamaSessionSetup& setup, const SessionOptions& options)
       : model_(model), max_len_(setup.generator.max_len), queue_(options.max_pending),
-        scorer_(model, setup.context, queue_, options.exact, setup.max_forks),
+        scorer_(model, setup.scoring, queue_, options.exact, setup.max_forks),
         generator_(model, setup.context, queue_, options.exact, setup.generator), worker_([this] { run(); }) {}
   ~LlamaSession() override {
     queue_.stop();

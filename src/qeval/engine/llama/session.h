@@ -10,7 +10,7 @@
 namespace qeval {
 
 struct LlamaSessionSetup {
-  ContextSettings context;
+  ContextSettings scoring, context;  // of log-likelihoods; of generation
   GeneratorLimits generator;
   int max_forks = 16;  // sequences that a model with recurrent state scores at once
 };
