@@ -1,18 +1,28 @@
 # One library per folder; DEPS are the allowed arrows, scripts/check-layers reads them from here.
-# One precompiled header for all targets; its includes are the expensive ones that most files have anyway.
+# Precompiled headers hold the expensive includes that most files of a kind have anyway:
+# one for the libraries, one more for the command line (CLI11), one more for the tests (GoogleTest).
+function(qeval_pch name)
+  cmake_parse_arguments(arg "" "" "HEADERS;LIBS" ${ARGN})
+  file(WRITE ${CMAKE_BINARY_DIR}/${name}.cc "")
+  add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/${name}.cc)
+  target_link_libraries(${name} PRIVATE qeval_settings nlohmann_json::nlohmann_json fmt::fmt spdlog::spdlog tl::expected ${arg_LIBS})
+  target_precompile_headers(${name} PRIVATE <nlohmann/json.hpp> <fmt/format.h> <tl/expected.hpp> <algorithm> <chrono>
+    <functional> <map> <memory> <mutex> <optional> <string> <string_view> <unordered_map> <variant> <vector> ${arg_HEADERS})
+endfunction()
 if(QEVAL_PCH)
-  file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
-  add_library(qeval_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
-  target_link_libraries(qeval_pch PRIVATE qeval_settings nlohmann_json::nlohmann_json fmt::fmt spdlog::spdlog tl::expected)
-  target_precompile_headers(qeval_pch PRIVATE <nlohmann/json.hpp> <fmt/format.h> <tl/expected.hpp> <algorithm> <chrono>
-    <functional> <map> <memory> <mutex> <optional> <string> <string_view> <unordered_map> <variant> <vector>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(qeval_settings INTERFACE -fpch-preprocess)  # else ccache cannot look inside
   endif()
+  qeval_pch(qeval_pch)
+  qeval_pch(qeval_cli_pch HEADERS <CLI/CLI.hpp> LIBS CLI11::CLI11)
+  if(QEVAL_TESTS)
+    find_package(GTest REQUIRED)
+    qeval_pch(qeval_test_pch HEADERS <gtest/gtest.h> <gmock/gmock.h> LIBS GTest::gtest GTest::gmock)
+  endif()
 endif()
-function(qeval_precompile target)
+function(qeval_precompile target pch)
   if(QEVAL_PCH)
-    target_precompile_headers(${target} REUSE_FROM qeval_pch)
+    target_precompile_headers(${target} REUSE_FROM ${pch})
   endif()
 endfunction()
 
@@ -27,7 +37,11 @@ function(qeval_library name)
     add_library(qeval_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(qeval_${name} PRIVATE qeval_settings)
-    qeval_precompile(qeval_${name})
+    if(name STREQUAL cli)
+      qeval_precompile(qeval_${name} qeval_cli_pch)
+    elseif(NOT name STREQUAL engine_llama)  # OpenMP changes the compiler's flags
+      qeval_precompile(qeval_${name} qeval_pch)
+    endif()
   else()
     add_library(qeval_${name} INTERFACE)
     set(scope INTERFACE)
