@@ -32,13 +32,26 @@ struct PyNode {
   std::vector<Keyword> keywords;
   size_t offset = 0;
 
-  PyNode() = default;
-  PyNode(Kind k, size_t at) : kind(k), offset(at) {}
+  PyNode();
+  PyNode(Kind k, size_t at);
+  PyNode(const PyNode&);
+  PyNode(PyNode&&) noexcept;
+  PyNode& operator=(const PyNode&);
+  PyNode& operator=(PyNode&&) noexcept;
+  ~PyNode();
 };
 struct PyNode::Keyword {
   std::string name;  // "" for **x
   PyNode value;
 };
+// Here, where the vectors' elements are complete.
+inline PyNode::PyNode() = default;
+inline PyNode::PyNode(Kind k, size_t at) : kind(k), offset(at) {}
+inline PyNode::PyNode(const PyNode&) = default;
+inline PyNode::PyNode(PyNode&&) noexcept = default;
+inline PyNode& PyNode::operator=(const PyNode&) = default;
+inline PyNode& PyNode::operator=(PyNode&&) noexcept = default;
+inline PyNode::~PyNode() = default;
 
 tl::expected<PyNode, PyCallFault> parse_python_expression(std::string_view text);
 // ast.unparse.
