@@ -9,6 +9,10 @@ function(qeval_pch name)
   target_precompile_headers(${name} PRIVATE <nlohmann/json.hpp> <fmt/format.h> <tl/expected.hpp> <algorithm> <chrono>
     <functional> <map> <memory> <mutex> <optional> <string> <string_view> <unordered_map> <variant> <vector> ${arg_HEADERS})
 endfunction()
+# A test's own code need not be fast, its compilation should be.
+function(qeval_compile_quickly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
 if(QEVAL_PCH)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(qeval_settings INTERFACE -fpch-preprocess)  # else ccache cannot look inside
@@ -18,6 +22,7 @@ if(QEVAL_PCH)
   if(QEVAL_TESTS)
     find_package(GTest REQUIRED)
     qeval_pch(qeval_test_pch HEADERS <gtest/gtest.h> <gmock/gmock.h> LIBS GTest::gtest GTest::gmock)
+    qeval_compile_quickly(qeval_test_pch)
   endif()
 endif()
 function(qeval_precompile target pch)
