@@ -151,7 +151,7 @@ Fault check_dict_list(const std::string& name, const PyValue& value, const std::
 class SimpleChecker {
  public:
   SimpleChecker(const AstCheck& check, const Json& function, const PyValue& accepted)
-      : check_(check), function_(function), accepted_(accepted) {
+      : check_(check), accepted_(accepted) {
     if (function.is_object() && function.contains("parameters") && function["parameters"].is_object()) schema_ = &function["parameters"];
   }
 
@@ -217,7 +217,6 @@ class SimpleChecker {
   }
 
   const AstCheck& check_;
-  const Json& function_;
   const PyValue& accepted_;
   const Json* schema_ = nullptr;
 };
