@@ -19,6 +19,12 @@ class BadInput(QevalTest):
         outcome = self.expect(3, *self.run_args(tasks="gsm8"))
         self.assertIn("gsm8k", outcome.err)
 
+    def test_a_wrong_task_is_said_before_a_model_is_fetched(self):
+        outcome = self.expect(3, "run", "--model", "hf:Nobody/Nothing", "--tasks", "gsm8", "--data-dir", FIXTURES)
+        self.assertIn("gsm8k", outcome.err)
+        outcome = self.expect(3, "run", "--model", "hf:Nobody/Nothing", "--tasks", "gsm8k", "--preset", "balance", "--data-dir", FIXTURES)
+        self.assertIn("balanced", outcome.err)
+
     def test_unknown_model_names_near_ones(self):
         outcome = self.expect(3, "run", "--model", "qwen2.5-7b-instrct", "--tasks", "gsm8k", "--data-dir", FIXTURES)
         self.assertIn("qwen2.5-7b-instruct", outcome.err)

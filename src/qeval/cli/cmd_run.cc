@@ -115,6 +115,7 @@ struct Resolved {
 };
 
 Result<Resolved> resolve(const RunOptions& options, const TaskRegistry& registry) {
+  QEVAL_CHECK(check_run_options(options, registry));
   Resolved out;
   EngineRequest request = engine_request(options);
   request.stop = StopSignals::requested();

@@ -219,8 +219,20 @@ EngineRequest engine_request(const RunOptions& options) {
   return request;
 }
 
-Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, const TaskRegistry& registry) {
+Status check_run_options(const RunOptions& o, const TaskRegistry& registry) {
   if (o.tasks.empty() == o.suite.empty()) return fail(ErrorKind::usage, "run needs either --tasks a,b or --suite NAME");
+  for (const std::string& name : split_commas(o.tasks)) {
+    if (auto leaves = registry.expand(name); !leaves) return tl::unexpected(leaves.error());
+  }
+  if (!o.suite.empty()) {
+    if (auto suite = load_suite(o.suite, o.common.include_paths); !suite) return tl::unexpected(suite.error());
+  }
+  if (auto preset = preset_with_settings(o.preset, o.set); !preset) return tl::unexpected(preset.error());
+  if (auto overrides = common_overrides(o); !overrides) return tl::unexpected(overrides.error());
+  return {};
+}
+
+Result<RunPlan> make_run_plan(const RunOptions& o, const EnginePlan& engine, const TaskRegistry& registry) {
   RunPlan plan;
   plan.model_asked = o.model;
   plan.hf_id = engine.hf_id;

@@ -35,6 +35,8 @@ struct RunOptions {
 
 void add_run_options(CLI::App& app, RunOptions& options);
 EngineRequest engine_request(const RunOptions& options);
+// What can be said to be wrong before a model is fetched or loaded: tasks, suite, preset, values.
+Status check_run_options(const RunOptions& options, const TaskRegistry& registry);
 // Tasks or suite, overrides per task, preset with --set applied. Errors name the option and what was expected.
 Result<RunPlan> make_run_plan(const RunOptions& options, const EnginePlan& engine, const TaskRegistry& registry);
 Result<Preset> preset_with_settings(const std::string& name, const std::vector<std::string>& settings);
