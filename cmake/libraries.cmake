@@ -11,7 +11,7 @@ function(qeval_pch name)
 endfunction()
 # A test's own code need not be fast, its compilation should be.
 function(qeval_compile_quickly target)
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_compile_options(${target} PRIVATE $<IF:$<CONFIG:Release>,-O1,-O0>)
 endfunction()
 if(QEVAL_PCH)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)

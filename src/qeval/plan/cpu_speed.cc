@@ -27,7 +27,7 @@ double read_pass(const uint64_t* data, size_t n) {
 }
 
 // Multiply-adds of eight independent chains; returns how many floating point operations.
-__attribute__((target_clones("avx2,fma", "default"))) double multiply_add(float seed, volatile float* sink) {
+__attribute__((target_clones("arch=haswell", "default"))) double multiply_add(float seed, volatile float* sink) {
   constexpr int kRounds = 20000, kChains = 10;
   Vector v[kChains];
   for (int c = 0; c < kChains; ++c) v[c] = Vector{} + (seed + static_cast<float>(c));

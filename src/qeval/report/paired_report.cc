@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "qeval/report/format.h"
 #include "qeval/text/table.h"
@@ -140,7 +141,8 @@ std::vector<std::string> settings_that_differ(const std::vector<const RunView*>&
   std::vector<std::string> out;
   for (const auto& [key, unused] : keys) {
     bool same = std::all_of(all.begin(), all.end(), [&, &k = key](const auto& one) {
-      auto it = one.find(k), first = all[0].find(k);
+      const auto it = one.find(k);
+      const auto first = std::as_const(all[0]).find(k);
       return (it == one.end()) == (first == all[0].end()) && (it == one.end() || it->second == first->second);
     });
     if (same) continue;
