@@ -64,7 +64,7 @@ TEST_P(TextParity, ExtractedAnswerAndExactMatchOfEveryDocAndFilter) {
   for (const Json& line : samples) {
     bool seen = false;
     for (const Score& score : (*scorer)->score(text_sample(line["target"]), {answer(line["resps"][0][0])})) {
-      if (score.filter != line["filter"]) continue;
+      if (score.filter != line["filter"].get<std::string>()) continue;
       seen = true;
       EXPECT_EQ(score.extracted, line["filtered_resps"][0].get<std::string>()) << line["doc_id"];
       EXPECT_EQ(metric_of(score, "exact_match"), line["exact_match"].get<double>()) << line["doc_id"];
