@@ -41,7 +41,7 @@ if(QEVAL_SANITIZE)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # False positives of g++ 12 in optimised std::string and nlohmann-json code.
-  target_compile_options(qeval_settings INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  target_compile_options(qeval_settings INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
 endif()
 
 if(QEVAL_LLAMA)
