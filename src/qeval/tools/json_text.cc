@@ -15,6 +15,7 @@ class ValueBuilder : public nlohmann::json_sax<nlohmann::json> {
   PyValue take() { return std::move(root_); }
   bool too_deep() const { return too_deep_; }
   size_t fault_at() const { return fault_at_; }
+  void fail_at(size_t at) { fault_at_ = at; }
   const std::string& fault() const { return fault_; }
 
   bool null() override { return put({}); }
@@ -149,10 +150,13 @@ JsonReading read_json(std::string_view text) {
     return out;
   }
   ValueBuilder builder;
-  if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
+  const bool parsed = nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  const size_t nul = text.find('\0');  // the library takes it for the end
+  if (parsed && nul == std::string_view::npos) {
     out.value = builder.take();
     return out;
   }
+  if (parsed) builder.fail_at(nul);
   if (text.substr(begin, 3) == "```") out.fault = fault(FailureClass::code_fence, "a Markdown fence surrounds it");
   else out.fault = diagnose(text, begin, builder);
   return out;

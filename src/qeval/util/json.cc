@@ -138,7 +138,11 @@ Result<Json> parse_json(std::string_view text, int max_depth) {
   if (too_deep(text, max_depth)) return bad_input(fmt::format("JSON is nested deeper than {}", max_depth));
   Json value;
   Builder builder(value);
-  if (Json::sax_parse(text.begin(), text.end(), &builder)) return value;
+  if (Json::sax_parse(text.begin(), text.end(), &builder)) {
+    const size_t nul = text.find('\0');  // the library takes it for the end
+    if (nul == std::string_view::npos) return value;
+    return bad_input(fmt::format("not valid JSON at {}: a NUL byte", position(text, nul)));
+  }
   return bad_input(fmt::format("not valid JSON at {}: {}", position(text, builder.error_byte()), builder.error()));
 }
 

@@ -46,6 +46,7 @@ TEST(ParseJson, ErrorsNameThePlace) {
   EXPECT_THAT(parse_json("[1e999]").error().message, HasSubstr("number overflow"));
   EXPECT_THAT(parse_json("[1] x").error().message, HasSubstr("expected end of input"));
   EXPECT_FALSE(parse_json("\"\xff\""));
+  EXPECT_THAT(parse_json(std::string("[1]\n\0 x", 7)).error().message, HasSubstr("line 2, column 1: a NUL byte"));
   EXPECT_THAT(parse_json(std::string(600, '[')).error().message, HasSubstr("deeper than 512"));
 }
 
