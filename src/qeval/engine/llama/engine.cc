@@ -104,7 +104,7 @@ Result<std::unique_ptr<Engine>> LlamaEngine::load(const LlamaOptions& options) {
 
 Status LlamaEngine::read_settings(const LlamaOptions& options) {
   const Json& llama = options.preset.llama;
-  ContextSettings& context = setup_.context;
+  ContextSettings& context = setup_.generation;
   context.n_threads = options.n_threads > 0 ? options.n_threads
                                             : static_cast<int>(json_int(llama, "n_threads", physical_cores()));
   const int64_t row_bytes = int64_t{4} * model_->n_vocab();
@@ -145,7 +145,7 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
 }
 
 void LlamaEngine::describe(const LlamaOptions& options) {
-  const ContextSettings& context = setup_.context;
+  const ContextSettings& context = setup_.generation;
   info_.name = "llama";
   info_.version = llama_version();
   info_.build = fmt::format("{} (build {}), {}, {}", llama_commit(), llama_build_number(), llama_compiler(),
@@ -188,7 +188,7 @@ void LlamaEngine::describe(const LlamaOptions& options) {
 // What a cell of the cache and a sequence's state cost is read off small contexts, then held against free memory.
 Status LlamaEngine::measure_memory() {
   if (measured_) return {};
-  DecodeContext probe(*model_, setup_.context, nullptr);
+  DecodeContext probe(*model_, setup_.generation, nullptr);
   QEVAL_CHECK(probe.create({1, 256, false}));
   const double at_256 = static_cast<double>(probe.kv_bytes());
   GeneratorLimits& limits = setup_.generator;

@@ -17,7 +17,7 @@ class LlamaSession : public EngineSession {
   LlamaSession(const LlamaModel& model, const LlamaSessionSetup& setup, const SessionOptions& options)
       : model_(model), max_len_(setup.generator.max_len), queue_(options.max_pending),
         scorer_(model, setup.scoring, queue_, options.exact, setup.max_forks),
-        generator_(model, setup.context, queue_, options.exact, setup.generator), worker_([this] { run(); }) {}
+        generator_(model, setup.generation, queue_, options.exact, setup.generator), worker_([this] { run(); }) {}
   ~LlamaSession() override {
     queue_.stop();
     worker_.join();

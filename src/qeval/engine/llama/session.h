@@ -10,7 +10,7 @@
 namespace qeval {
 
 struct LlamaSessionSetup {
-  ContextSettings scoring, context;  // of log-likelihoods; of generation
+  ContextSettings scoring, generation;
   GeneratorLimits generator;
   int max_forks = 16;  // sequences that a model with recurrent state scores at once
 };
