@@ -9,7 +9,6 @@
 namespace qeval::agent {
 namespace {
 
-constexpr size_t kMaxAnswer = 65536;  // bytes
 constexpr std::string_view kThinkStart = "<think>", kThinkEnd = "</think>";
 
 bool in_json(Protocol protocol) { return protocol == Protocol::prompt || protocol == Protocol::constrained; }

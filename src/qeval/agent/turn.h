@@ -14,6 +14,8 @@ namespace qeval::agent {
 // answer of more than 64 KiB is not searched for calls. Any bytes are safe; linear in their number.
 ModelTurn read_turn(std::string_view answer, const Json& tools, Protocol protocol, bool cut, bool thinks = false);
 
+inline constexpr size_t kMaxAnswer = 65536;  // bytes; a longer answer is not searched for calls
+
 // An answer's reasoning and what follows its end. `unfinished`: it began (or was asked for: `thinks`, and `cut` by the
 // token limit) and never ended; then nothing follows.
 struct Thought {

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
+#include "qeval/agent/conversation.h"
 #include "qeval/agent/turn.h"
 #include "qeval/text/unicode.h"
 
 namespace qeval::agent {
 namespace {
-
-constexpr size_t kMaxAnswer = 65536;  // bytes
 
 // One answer of the model, read as its request asked for it.
 struct Step {
@@ -38,12 +37,19 @@ const Json* added_at(const Json& doc, size_t turn) {
   return found == added->end() ? nullptr : &*found;
 }
 
+void add_tools_of(const Json& doc, size_t turn, Json& tools) {
+  if (const Json* added = added_at(doc, turn))
+    for (const Json& tool : (*added)["tools"]) tools.push_back(tool);
+}
+
 Json tools_until(const Json& doc, size_t turn) {
   Json tools = doc["tools"];
-  for (size_t i = 0; i <= turn; ++i)
-    if (const Json* added = added_at(doc, i))
-      for (const Json& tool : (*added)["tools"]) tools.push_back(tool);
+  for (size_t i = 0; i <= turn; ++i) add_tools_of(doc, i, tools);
   return tools;
+}
+
+int n_results(const ChatPrompt& chat) {
+  return static_cast<int>(std::count_if(chat.messages.begin(), chat.messages.end(), [](const Message& m) { return m.role == "tool"; }));
 }
 
 Step read_step(const Request& request, const Response& response, const Json& tools) {
@@ -82,7 +88,7 @@ void add_answer(const Step& step, ToolMode mode, ChatPrompt& chat) {
   if (mode == ToolMode::native && !step.calls.empty()) {
     std::vector<Call> calls;
     for (const qeval::Call& call : step.calls) calls.push_back({call.name, call.arguments_json()});
-    int next_id = static_cast<int>(std::count_if(chat.messages.begin(), chat.messages.end(), [](const Message& m) { return m.role == "tool"; })) + 1;
+    int next_id = n_results(chat) + 1;
     message.extra["tool_calls"] = template_calls(calls, next_id);
   }
   if (!step.reasoning.empty()) message.extra["reasoning_content"] = step.reasoning;
@@ -90,7 +96,7 @@ void add_answer(const Step& step, ToolMode mode, ChatPrompt& chat) {
 }
 
 void add_results(const Step& step, const Json& results, ToolMode mode, ChatPrompt& chat) {
-  int n_before = static_cast<int>(std::count_if(chat.messages.begin(), chat.messages.end(), [](const Message& m) { return m.role == "tool"; }));
+  const int n_before = n_results(chat);
   for (size_t i = 0; i < step.calls.size() && i < results.size(); ++i) {
     std::string name = mode == ToolMode::native ? step.calls[i].name : calls_text({step.calls[i]});
     chat.messages.push_back({"tool", results[i].get<std::string>(), {{"tool_call_id", fmt::format("call_{}", n_before + static_cast<int>(i) + 1)}, {"name", name}}});
@@ -149,6 +155,7 @@ UserTurnsLog read_user_turns(const Sample& sample, const std::vector<Response>& 
   UserTurnsLog log;
   log.turns.push_back(Json::array());
   const size_t n_turns = sample.doc["turns"].size();
+  Json tools = tools_until(sample.doc, 0);
   for (size_t i = 0; i < std::min(sample.requests.size(), responses.size()); ++i) {
     if (sample.requests[i].repeat != repeat || log.end != UserTurnsLog::End::running) continue;
     const Response& response = responses[i];
@@ -160,24 +167,26 @@ UserTurnsLog read_user_turns(const Sample& sample, const std::vector<Response>& 
     ++log.n_steps;
     log.n_tokens += response.n_prompt_tokens + response.n_new_tokens;
     const size_t turn = log.turns.size() - 1;
-    Step step = read_step(sample.requests[i], response, tools_until(sample.doc, turn));
+    Step step = read_step(sample.requests[i], response, tools);
     if (!step.calls.empty()) {
       log.turns.back().push_back(step_json(step.calls));
       if (log.turns.back().size() > static_cast<size_t>(kMaxStepsPerTurn)) log.end = UserTurnsLog::End::step_limit;
       continue;
     }
     log.ends.push_back(std::move(step.end));
-    if (turn + 1 == n_turns) log.end = UserTurnsLog::End::over;
-    else log.turns.push_back(Json::array());
+    if (turn + 1 == n_turns) {
+      log.end = UserTurnsLog::End::over;
+    } else {
+      log.turns.push_back(Json::array());
+      add_tools_of(sample.doc, turn + 1, tools);
+    }
   }
   return log;
 }
 
 Result<std::vector<Request>> next_requests(const Sample& sample, const std::vector<Response>& responses, OutsideTools& tools) {
   std::vector<Request> out;
-  int n_repeats = 0;
-  for (const Request& request : sample.requests) n_repeats = std::max(n_repeats, request.repeat + 1);
-  for (int repeat = 0; repeat < n_repeats; ++repeat) {
+  for (int repeat = 0; repeat < n_repeats(sample); ++repeat) {
     size_t last = sample.requests.size();
     while (last > 0 && sample.requests[last - 1].repeat != repeat) --last;
     UserTurnsLog log = read_user_turns(sample, responses, repeat);

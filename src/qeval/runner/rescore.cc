@@ -36,12 +36,9 @@ Status rescore_task(Store& store, const TaskRegistry& registry, const RunRecord&
   }
   if (spec.version != record.version)
     result.notes.push_back(fmt::format("{}: asked as version {}, scored as version {}", record.task, record.version, spec.version));
-  if (spec.scoring.scorer == "user_turns") {
-    const std::string missing = options.outside_tools ? options.outside_tools->missing() : "needs a benchmark's own tools";
-    if (!missing.empty()) {
-      result.notes.push_back(fmt::format("{}: keeps its scores: {}", record.task, missing));
-      return {};
-    }
+  if (const std::string missing = registry.pending(record.task); !missing.empty()) {
+    result.notes.push_back(fmt::format("{}: keeps its scores: {}", record.task, missing));
+    return {};
   }
   Sandbox* sandbox = nullptr;
   if (runs_code(spec)) {

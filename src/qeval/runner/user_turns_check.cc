@@ -44,18 +44,16 @@ class UserTurnsCheck {
 
   Status run(bool variants) {
     QEVAL_CHECK(read_golds());
-    auto always = [](FailureClass expected) { return [expected](size_t) { return expected; }; };
-    QEVAL_CHECK(check("gold", [&](size_t i) { return answers_of(golds_[i]); }, always(FailureClass::correct)));
-    QEVAL_CHECK(check("empty", [](size_t) { return std::vector<std::string>(); }, always(FailureClass::no_call)));
+    QEVAL_CHECK(check("gold", [&](size_t i) { return answers_of(golds_[i]); }, FailureClass::correct));
+    QEVAL_CHECK(check("empty", [](size_t) { return std::vector<std::string>(); }, FailureClass::no_call));
     if (!variants) return {};
-    QEVAL_CHECK(check("variant:last turn left out", [&](size_t i) { return answers_of(without_last(golds_[i])); }, always(FailureClass::prose)));
-    QEVAL_CHECK(check("variant:unreadable call", [&](size_t i) { return with_broken_turn(golds_[i]); }, always(FailureClass::unterminated_string)));
-    return check("variant:never done", [&](size_t i) { return endless(golds_[i]); }, always(FailureClass::step_limit));
+    QEVAL_CHECK(check("variant:last turn left out", [&](size_t i) { return answers_of(without_last(golds_[i])); }, FailureClass::prose));
+    QEVAL_CHECK(check("variant:unreadable call", [&](size_t i) { return with_broken_turn(golds_[i]); }, FailureClass::unterminated_string));
+    return check("variant:never done", [&](size_t i) { return endless(golds_[i]); }, FailureClass::step_limit);
   }
 
  private:
   using Answers = std::function<std::vector<std::string>(size_t sample)>;
-  using Expected = std::function<FailureClass(size_t sample)>;
 
   Status read_golds() {
     for (const Sample& sample : samples_) {
@@ -92,9 +90,10 @@ class UserTurnsCheck {
     return {};
   }
 
-  Status check(const std::string& name, const Answers& answers, const Expected& expected) {
+  Status check(const std::string& name, const Answers& answers, FailureClass expected) {
     SelfcheckItem item;
     item.check = name;
+    item.expected = to_string(expected);
     item.n = static_cast<int64_t>(samples_.size());
     item.passed = item.n > 0;
     for (size_t i = 0; i < samples_.size(); ++i) {
@@ -103,9 +102,8 @@ class UserTurnsCheck {
       QEVAL_TRY(PlantedConversation played, play_planted(task_, samples_[i], answer));
       Score score = scorer_.score(played.sample, played.responses).front();
       if (score.failure_class == FailureClass::sandbox_failure) return fail(ErrorKind::environment, score.explanation);
-      item.expected = to_string(expected(i));
-      const bool metric_fits = !score.metrics.empty() && score.metrics[0].second == (expected(i) == FailureClass::correct ? 1 : 0);
-      if (score.failure_class == expected(i) && metric_fits) continue;
+      const bool metric_fits = !score.metrics.empty() && score.metrics[0].second == (expected == FailureClass::correct ? 1 : 0);
+      if (score.failure_class == expected && metric_fits) continue;
       if (item.passed) item.found = fmt::format("doc {}: {} {}", samples_[i].doc_id, to_string(score.failure_class), score.explanation);
       item.passed = false;
       item.name_doc(samples_[i].doc_id);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "qeval/agent/conversation.h"
 #include "qeval/agent/user_turns.h"
 #include "qeval/scorer/answer.h"
 
@@ -99,8 +100,8 @@ Score score_user_turns(const Sample& sample, const std::vector<Response>& respon
   Score out;
   out.failure_class = FailureClass::correct;
   out.details = {{"repeats", Json::array()}};
-  int n_repeats = 0, n_right = 0;
-  for (const Request& request : sample.requests) n_repeats = std::max(n_repeats, request.repeat + 1);
+  const int n_repeats = agent::n_repeats(sample);
+  int n_right = 0;
   for (int repeat = 0; repeat < n_repeats; ++repeat) {
     const UserTurnsLog log = agent::read_user_turns(sample, responses, repeat);
     auto outcome = judge(sample, log, tools);
