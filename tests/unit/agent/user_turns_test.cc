@@ -73,6 +73,14 @@ TEST(UserTurns, CallsAreCarriedOutUntilAnAnswerHasNone) {
   EXPECT_EQ(log.ends[1].failure_class, FailureClass::no_call);
 }
 
+TEST(UserTurns, ArgumentsOfAFunctionThatCameLaterAreReadByItsTypes) {
+  Talk talk(ToolMode::native);
+  ASSERT_TRUE(talk.answer("Done."));
+  ASSERT_TRUE(talk.answer("<tool_call>\n<function=late>\n<parameter=x>\n4\n</parameter>\n</function>\n</tool_call>"));
+  EXPECT_EQ(talk.log().turns[1], Json::parse(R"([[{"name":"late","arguments":{"x":4}}]])"));
+  EXPECT_EQ(talk.last().content, R"(late {"x":4})");
+}
+
 TEST(UserTurns, PromptModeSpeaksAsTheBenchmarkDoes) {
   Talk talk(ToolMode::prompt);
   EXPECT_EQ(talk.chat().messages[0].role, "system");
