@@ -7,13 +7,13 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct CompareArguments {
   CommonOptions common;
   std::vector<int64_t> runs;
   std::string tasks;
 };
 
-Result<int> compare(const Options& options) {
+Result<int> compare(const CompareArguments& options) {
   QEVAL_TRY(auto store, open_store(options.common.store, {.read_only = true, .create = false}));
   std::vector<RunView> views;
   for (int64_t id : options.runs) {
@@ -38,7 +38,7 @@ Result<int> compare(const Options& options) {
 }  // namespace
 
 void add_compare_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompareArguments>();
   CLI::App* sub = app.add_subcommand("compare", "Compare stored runs doc by doc: is the difference more than noise?");
   sub->add_option("runs", options->runs, "Run numbers: the first is the baseline")->required()->expected(2, 64);
   sub->add_option("--tasks", options->tasks, "Comma-separated tasks or groups (default: all that the runs share)");

@@ -9,15 +9,15 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct DataArguments {
   CommonOptions common;
   std::vector<std::string> names;
   bool all = false, again = false;
 };
 
-DataPlaces places(const Options& options) { return {options.common.data_dir, user_cache_dir()}; }
+DataPlaces places(const DataArguments& options) { return {options.common.data_dir, user_cache_dir()}; }
 
-Result<std::vector<DatasetInfo>> chosen(const Options& options) {
+Result<std::vector<DatasetInfo>> chosen(const DataArguments& options) {
   QEVAL_TRY(auto catalogue, load_dataset_catalogue());
   if (options.names.empty()) return catalogue;
   std::vector<DatasetInfo> out;
@@ -33,7 +33,7 @@ Json to_json(const DataFileStatus& s) {
           {"sha256", s.sha256}, {"expected", s.expected}, {"note", s.note}, {"source", s.source}, {"optional", s.optional}};
 }
 
-void print(const Options& options, const std::vector<std::pair<DatasetInfo, std::vector<DataFileStatus>>>& all) {
+void print(const DataArguments& options, const std::vector<std::pair<DatasetInfo, std::vector<DataFileStatus>>>& all) {
   if (options.common.json) {
     Json list = Json::array();
     for (const auto& [info, files] : all) {
@@ -52,7 +52,7 @@ void print(const Options& options, const std::vector<std::pair<DatasetInfo, std:
   fmt::print("{}", table.terminal());
 }
 
-Result<int> list_or_verify(const Options& options, bool verify) {
+Result<int> list_or_verify(const DataArguments& options, bool verify) {
   QEVAL_TRY(auto infos, chosen(options));
   std::vector<std::pair<DatasetInfo, std::vector<DataFileStatus>>> all;
   bool bad = false;
@@ -67,7 +67,7 @@ Result<int> list_or_verify(const Options& options, bool verify) {
   return bad ? kCheckFailed : kDone;
 }
 
-Result<int> pull(const Options& options) {
+Result<int> pull(const DataArguments& options) {
   QEVAL_TRY(auto infos, chosen(options));
   std::vector<std::pair<DatasetInfo, std::vector<DataFileStatus>>> all;
   int n_failed = 0;
@@ -100,8 +100,8 @@ Result<int> pull(const Options& options) {
 void add_data_commands(CLI::App& app, Command& command) {
   CLI::App* data = app.add_subcommand("data", "Fetch, list and verify data sets");
   data->require_subcommand(1);
-  auto add = [&](const char* name, const char* help, std::function<Result<int>(const Options&)> action) {
-    auto options = std::make_shared<Options>();
+  auto add = [&](const char* name, const char* help, std::function<Result<int>(const DataArguments&)> action) {
+    auto options = std::make_shared<DataArguments>();
     CLI::App* sub = data->add_subcommand(name, help);
     sub->add_option("dataset", options->names, "Names (default: all)");
     add_task_source_options(*sub, options->common);
@@ -113,9 +113,9 @@ void add_data_commands(CLI::App& app, Command& command) {
     add_examples(*sub, fmt::format("  qeval data {}\n  qeval data {} gsm8k humaneval", name, name));
     sub->callback([&command, options, action] { command.action = [options, action] { return action(*options); }; });
   };
-  add("list", "Where each data set is, without reading it", [](const Options& o) { return list_or_verify(o, false); });
+  add("list", "Where each data set is, without reading it", [](const DataArguments& o) { return list_or_verify(o, false); });
   add("pull", "Fetch from the original address into the cache, with licence and SHA-256 recorded", pull);
-  add("verify", "Hash what is there and compare", [](const Options& o) { return list_or_verify(o, true); });
+  add("verify", "Hash what is there and compare", [](const DataArguments& o) { return list_or_verify(o, true); });
 }
 
 }  // namespace qeval

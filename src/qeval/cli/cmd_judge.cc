@@ -16,7 +16,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct JudgeArguments {
   RunOptions judge;                  // how the judge runs; its model comes from --judge
   std::optional<int64_t> run, against;
   std::string spec, answers, export_answers;
@@ -47,7 +47,7 @@ Status read_spec(const std::string& spec, RunOptions& out) {
   return {};
 }
 
-Result<Judge> make_judge(const Options& options, const RunOptions& judge_options, Store& store, SandboxHolder& sandbox, const StopSignals& stop) {
+Result<Judge> make_judge(const JudgeArguments& options, const RunOptions& judge_options, Store& store, SandboxHolder& sandbox, const StopSignals& stop) {
   if (options.spec.empty())
     return fail(ErrorKind::usage, "--judge is missing: a GGUF file, a registry id, hf:ORG/REPO, or MODEL@http://HOST:PORT");
   QEVAL_TRY(EnginePlan engine, plan_engine(engine_request(judge_options)));
@@ -78,7 +78,7 @@ Result<Judge> make_judge(const Options& options, const RunOptions& judge_options
   return judge;
 }
 
-int code_of(const RunOutcome& judge_run, const Options& options) {
+int code_of(const RunOutcome& judge_run, const JudgeArguments& options) {
   if (judge_run.interrupted) {
     console().note(fmt::format("interrupted: everything judged is stored in {}; the same command goes on from here", options.judge.common.store));
     return kInterrupted;
@@ -97,7 +97,7 @@ std::string category_table(const Json& judge) {
   return table.terminal();
 }
 
-Result<int> rate(const Options& options, Judge judge, RunId run, Store& store) {
+Result<int> rate(const JudgeArguments& options, Judge judge, RunId run, Store& store) {
   QEVAL_TRY(auto registry, open_task_registry(task_sources(options.judge.common)));
   QEVAL_TRY(RatingOutcome outcome, rate_run(std::move(judge), run, *registry, options.ask_twice));
   console().progress_done();
@@ -119,7 +119,7 @@ Result<int> rate(const Options& options, Judge judge, RunId run, Store& store) {
   return code_of(outcome.judge_run, options);
 }
 
-Result<int> compare(const Options& options, Judge judge) {
+Result<int> compare(const JudgeArguments& options, Judge judge) {
   QEVAL_TRY(PairOutcome outcome, compare_runs_by_judge(std::move(judge), *options.run, *options.against));
   console().progress_done();
   const PairResult& r = outcome.result;
@@ -144,7 +144,7 @@ std::string share_text(const Share& s) {
   return fmt::format("{} [{:.0f}, {:.0f}], n = {}", percent(s.value(), 0), 100 * s.interval().low, 100 * s.interval().high, s.n);
 }
 
-Result<int> check(const Options& options, Judge judge) {
+Result<int> check(const JudgeArguments& options, Judge judge) {
   QEVAL_TRY(CheckOutcome outcome, check_judge(std::move(judge)));
   console().progress_done();
   const JudgeCheck& c = outcome.check;
@@ -165,7 +165,7 @@ Result<int> check(const Options& options, Judge judge) {
   return code_of(outcome.judge_run, options);
 }
 
-Result<int> export_to(const Options& options, const Store& store) {
+Result<int> export_to(const JudgeArguments& options, const Store& store) {
   QEVAL_TRY(RunAnswers answers, read_answers(store, *options.run));
   QEVAL_TRY(auto run, store.run(*options.run));
   QEVAL_CHECK(write_file_atomic(options.export_answers, fastchat_answers(answers, run->model_id, run->ended_ms)));
@@ -174,7 +174,7 @@ Result<int> export_to(const Options& options, const Store& store) {
   return kDone;
 }
 
-Result<RunId> import_answers(const Options& options, Store& store) {
+Result<RunId> import_answers(const JudgeArguments& options, Store& store) {
   QEVAL_TRY(std::string text, read_file(options.answers));
   QEVAL_TRY(FastChatAnswers answers, parse_fastchat_answers(text, options.answers));
   QEVAL_TRY(auto registry, open_task_registry(task_sources(options.judge.common)));
@@ -184,7 +184,7 @@ Result<RunId> import_answers(const Options& options, Store& store) {
   return run;
 }
 
-Result<int> judge_command(Options options) {
+Result<int> judge_command(JudgeArguments options) {
   if (options.run && !options.answers.empty()) return fail(ErrorKind::usage, "judge takes a run number or --answers FILE, not both");
   if (options.check && (options.run || !options.answers.empty())) return fail(ErrorKind::usage, "--check judges planted pairs; it takes no run");
   if (!options.check && !options.run && options.answers.empty()) return fail(ErrorKind::usage, "judge needs a run number (see `qeval show`), --answers FILE, or --check");
@@ -208,7 +208,7 @@ Result<int> judge_command(Options options) {
 }  // namespace
 
 void add_judge_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<JudgeArguments>();
   RunOptions& judge = options->judge;
   CLI::App* sub = app.add_subcommand("judge", "Have a model rate MT-Bench answers, compare two runs, or be checked itself");
   sub->add_option("run", options->run, "Run whose answers are judged (see `qeval show`)");

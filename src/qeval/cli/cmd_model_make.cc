@@ -10,13 +10,13 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct ModelMakeArguments {
   std::string like, from, type = "F32", out, vocab;
   int n_layers = 0, d_model = 0, context = 0;
   uint64_t seed = 1;
 };
 
-Result<int> make(const Options& o) {
+Result<int> make(const ModelMakeArguments& o) {
 #ifdef QEVAL_WITH_LLAMA
   if (o.like.empty() == o.from.empty()) return fail(ErrorKind::usage, "model make needs either --like MODEL or --from FILE.gguf");
   if (!o.from.empty()) {
@@ -52,7 +52,7 @@ Result<int> make(const Options& o) {
 void add_model_make_command(CLI::App& app, Command& command) {
   CLI::App* model = app.add_subcommand("model", "Make GGUF files: synthetic weights of a model's shape, or another type");
   model->require_subcommand(1);
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ModelMakeArguments>();
   CLI::App* sub = model->add_subcommand("make", "Write a GGUF");
   sub->add_option("--like", o->like, "Registry id whose shape is taken; weights are random");
   sub->add_option("--from", o->from, "GGUF to write again with another type of weights");

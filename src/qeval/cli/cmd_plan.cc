@@ -8,7 +8,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct PlanArguments {
   CommonOptions common;
   std::string model, hardware = "auto", preset = "balanced", engine, concurrency = "1,8,32,64,128,256";
   std::vector<std::string> set;
@@ -83,7 +83,7 @@ void print_throughput(const DeploymentRequest& r, const Deployment& d) {
   for (const std::string& note : d.notes) fmt::print("note: {}\n", note);
 }
 
-Result<int> plan(const Options& o) {
+Result<int> plan(const PlanArguments& o) {
   DeploymentRequest request;
   QEVAL_TRY(PlannedModel model, planned_model(o.model));
   request.model = model.model;
@@ -112,7 +112,7 @@ Result<int> plan(const Options& o) {
 }  // namespace
 
 void add_plan_command(CLI::App& app, Command& command) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<PlanArguments>();
   CLI::App* sub = app.add_subcommand("plan", "Predict memory, sequences that fit and throughput of a model on a device, before it is deployed");
   sub->add_option("--model", o->model, "Registry id, HF id, GGUF, config.json, or a folder in Hugging Face layout")->required();
   sub->add_option("--hardware", o->hardware, "h100, h200, a100, l40s, l4, rtx4090, cpu (measured here), auto, or NAME:MEMORY_GB:BANDWIDTH_GB_S:TFLOPS")

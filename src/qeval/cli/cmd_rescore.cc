@@ -8,7 +8,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct RescoreArguments {
   CommonOptions common;
   std::vector<int64_t> runs;
   bool all = false;
@@ -32,7 +32,7 @@ void print_result(const RescoreResult& result) {
                to_string(c.after), printable(c.extracted_before.substr(0, 60)), printable(c.extracted_after.substr(0, 60)));
 }
 
-Result<int> rescore(const Options& options) {
+Result<int> rescore(const RescoreArguments& options) {
   if (options.runs.empty() && !options.all) return fail(ErrorKind::usage, "rescore needs a run number or --all");
   QEVAL_TRY(auto store, open_store(options.common.store, {.read_only = false, .create = false}));
   const TaskSources sources = task_sources(options.common);
@@ -69,7 +69,7 @@ Result<int> rescore(const Options& options) {
 }  // namespace
 
 void add_rescore_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RescoreArguments>();
   CLI::App* sub = app.add_subcommand("rescore", "Score stored responses again with the current filters; loads no model");
   sub->add_option("run", options->runs, "Run numbers (see `qeval show`)");
   sub->add_flag("--all", options->all, "Every run of the store");

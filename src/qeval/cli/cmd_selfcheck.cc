@@ -12,7 +12,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct SelfcheckArguments {
   CommonOptions common;
   std::string tasks;
   int64_t limit = 0;
@@ -46,7 +46,7 @@ void print_table(const std::vector<SelfcheckItem>& items) {
 }
 
 // Groups and tags stand for their tasks; each is checked once.
-Result<std::vector<std::string>> names_of(const Options& options, const Selfcheck& selfcheck) {
+Result<std::vector<std::string>> names_of(const SelfcheckArguments& options, const Selfcheck& selfcheck) {
   std::vector<std::string> asked = split_commas(options.tasks), out;
   if (asked.empty()) return selfcheck.expand("");
   for (const std::string& name : asked) {
@@ -57,7 +57,7 @@ Result<std::vector<std::string>> names_of(const Options& options, const Selfchec
   return out;
 }
 
-Result<int> run_selfcheck(const Options& options) {
+Result<int> run_selfcheck(const SelfcheckArguments& options) {
   if (options.batching) {
     BatchingOptions batching;
     batching.common = options.common;
@@ -102,7 +102,7 @@ Result<int> run_selfcheck(const Options& options) {
 }  // namespace
 
 void add_selfcheck_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SelfcheckArguments>();
   CLI::App* sub = app.add_subcommand("selfcheck", "Prove the harness: planted answers through the real pipeline");
   sub->add_option("--tasks", options->tasks, "Comma-separated tasks, groups or tags (default: all built in)");
   sub->add_option("--limit", options->limit, "First N docs of the real data (default: all)");

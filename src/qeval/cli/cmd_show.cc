@@ -17,7 +17,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct ShowArguments {
   CommonOptions common;
   std::optional<int64_t> run;
   std::string task, failure_class;
@@ -27,7 +27,7 @@ struct Options {
   bool samples = false;
 };
 
-Result<int> list_runs(const Options& options, const Store& store) {
+Result<int> list_runs(const ShowArguments& options, const Store& store) {
   QEVAL_TRY(auto runs, store.runs());
   Table table;
   table.headers = {"Run", "Started", "Status", "Model", "Engine", "Preset", "Suite"};
@@ -42,14 +42,14 @@ Result<int> list_runs(const Options& options, const Store& store) {
   return kDone;
 }
 
-bool wanted(const Options& options, std::optional<FailureClass> cls, const SampleRecord& s) {
+bool wanted(const ShowArguments& options, std::optional<FailureClass> cls, const SampleRecord& s) {
   if (!options.docs.empty() && std::find(options.docs.begin(), options.docs.end(), s.doc_id) == options.docs.end()) return false;
   if (!cls) return true;
   return std::any_of(s.scores.begin(), s.scores.end(), [&](const Score& score) { return score.failure_class == *cls; });
 }
 
 // The task, or the tasks of the group, that --task names; empty = every task.
-Result<std::vector<std::string>> tasks_named(const Options& options, const Store& store) {
+Result<std::vector<std::string>> tasks_named(const ShowArguments& options, const Store& store) {
   if (options.task.empty()) return std::vector<std::string>();
   QEVAL_TRY(auto run, store.run(*options.run));
   if (run && run->spec.is_object() && run->spec.contains("groups") && run->spec["groups"].is_array())
@@ -64,7 +64,7 @@ std::vector<std::string> names_of(const std::vector<TaskRecord>& tasks) {
   return names;
 }
 
-Result<int> show_samples(const Options& options, const Store& store, std::optional<FailureClass> cls) {
+Result<int> show_samples(const ShowArguments& options, const Store& store, std::optional<FailureClass> cls) {
   QEVAL_TRY(auto tasks, store.tasks(*options.run));
   QEVAL_TRY(auto named, tasks_named(options, store));
   int64_t n = 0;
@@ -88,7 +88,7 @@ Result<int> show_samples(const Options& options, const Store& store, std::option
   return kDone;
 }
 
-Result<int> show(const Options& options) {
+Result<int> show(const ShowArguments& options) {
   QEVAL_TRY(auto store, open_store(options.common.store, {.read_only = true, .create = false}));
   if (!options.run) return list_runs(options, *store);
   std::optional<FailureClass> cls;
@@ -112,7 +112,7 @@ Result<int> show(const Options& options) {
 }  // namespace
 
 void add_show_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowArguments>();
   CLI::App* sub = app.add_subcommand("show", "List runs; a run's results; or read its samples");
   sub->add_option("run", options->run, "Run number; none: list the runs");
   sub->add_option("--task", options->task, "Samples of this task or group");

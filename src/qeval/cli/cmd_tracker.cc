@@ -8,7 +8,7 @@
 namespace qeval {
 namespace {
 
-struct Options {
+struct TrackerArguments {
   CommonOptions common;
   std::string tracker = "TRACKER.md", import_file;
   bool adopt = false;
@@ -34,7 +34,7 @@ Status import_document(Store& store, const std::string& file) {
   return store.flush();
 }
 
-Result<int> tracker(const Options& options) {
+Result<int> tracker(const TrackerArguments& options) {
   bool writes = options.adopt || !options.import_file.empty();
   QEVAL_TRY(auto store, open_store(options.common.store, {.read_only = !writes, .create = writes}));
   if (!options.import_file.empty()) {
@@ -52,7 +52,7 @@ Result<int> tracker(const Options& options) {
 }  // namespace
 
 void add_tracker_command(CLI::App& app, Command& command) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrackerArguments>();
   CLI::App* sub = app.add_subcommand("tracker", "Write TRACKER.md from the store; adopt or import an earlier document");
   sub->add_option("--tracker", options->tracker, "The document")->capture_default_str();
   sub->add_flag("--adopt", options->adopt, "Take over a document written by people: its whole text is kept under a heading");

@@ -10,7 +10,7 @@
 namespace qeval {
 namespace {
 
-constexpr const char* kFile = "reference/judge/planted_pairs.yaml";
+constexpr const char* kPairsFile = "reference/judge/planted_pairs.yaml";
 
 Result<JudgeQuestion> compared(const PlantedPair& pair, const std::string& a, const std::string& b, bool swapped,
                                const JudgePrompts& prompts) {
@@ -51,15 +51,15 @@ void add_same(const std::string& verdict, JudgeCheck& out) {
 }  // namespace
 
 Result<std::vector<PlantedPair>> shipped_planted_pairs() {
-  auto text = find_asset(kFile);
-  if (!text) return fail(ErrorKind::internal, fmt::format("{} is not in this binary", kFile));
-  QEVAL_TRY(Json yaml, parse_yaml(*text, kFile));
+  auto text = find_asset(kPairsFile);
+  if (!text) return fail(ErrorKind::internal, fmt::format("{} is not in this binary", kPairsFile));
+  QEVAL_TRY(Json yaml, parse_yaml(*text, kPairsFile));
   std::vector<PlantedPair> out;
   for (const Json& item : yaml["pairs"]) {
     PlantedPair pair{json_string(item, "id"), json_string(item, "question"), json_string(item, "right"),
                      json_string(item, "wrong"), json_string(item, "right_long"), json_string(item, "wrong_long")};
     for (const std::string* part : {&pair.id, &pair.question, &pair.right, &pair.wrong, &pair.right_long, &pair.wrong_long})
-      if (part->empty()) return bad_input(fmt::format("{}: pair {}: id, question, right, wrong, right_long and wrong_long were expected", kFile, pair.id));
+      if (part->empty()) return bad_input(fmt::format("{}: pair {}: id, question, right, wrong, right_long and wrong_long were expected", kPairsFile, pair.id));
     out.push_back(std::move(pair));
   }
   return out;

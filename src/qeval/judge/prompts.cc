@@ -9,7 +9,7 @@
 namespace qeval {
 namespace {
 
-constexpr const char* kFile = "reference/judge/mt_bench_prompts.jsonl";
+constexpr const char* kPromptsFile = "reference/judge/mt_bench_prompts.jsonl";
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789") == std::string_view::npos;
@@ -18,9 +18,9 @@ bool is_name(std::string_view text) {
 }  // namespace
 
 Result<JudgePrompts> JudgePrompts::shipped() {
-  auto text = find_asset(kFile);
-  if (!text) return fail(ErrorKind::internal, fmt::format("{} is not in this binary", kFile));
-  return parse(std::string(*text), kFile);
+  auto text = find_asset(kPromptsFile);
+  if (!text) return fail(ErrorKind::internal, fmt::format("{} is not in this binary", kPromptsFile));
+  return parse(std::string(*text), kPromptsFile);
 }
 
 Result<JudgePrompts> JudgePrompts::parse(const std::string& jsonl, const std::string& file) {
@@ -46,7 +46,7 @@ Result<JudgePrompts> JudgePrompts::parse(const std::string& jsonl, const std::st
 
 Result<JudgePrompt> JudgePrompts::named(const std::string& name) const {
   auto it = prompts_.find(name);
-  if (it == prompts_.end()) return fail(ErrorKind::internal, fmt::format("{}: there is no prompt '{}'", kFile, name));
+  if (it == prompts_.end()) return fail(ErrorKind::internal, fmt::format("{}: there is no prompt '{}'", kPromptsFile, name));
   return it->second;
 }
 

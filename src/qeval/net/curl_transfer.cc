@@ -56,7 +56,7 @@ bool start(State& state) {
   return false;
 }
 
-size_t on_data(char* data, size_t, size_t n, void* user) {
+size_t on_body(char* data, size_t, size_t n, void* user) {
   auto& state = *static_cast<State*>(user);
   if (!state.started && !start(state)) return 0;
   state.received += static_cast<int64_t>(n);
@@ -130,7 +130,7 @@ void set_options(CURL* handle, const CurlTransfer& transfer, State& state, char*
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, error_text);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &state);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &state);
   if (transfer.resume_from > 0)
     curl_easy_setopt(handle, CURLOPT_RANGE, fmt::format("{}-", transfer.resume_from).c_str());

@@ -27,7 +27,7 @@ struct Transfer {
   long status = 0;
 };
 
-size_t on_data(char* data, size_t, size_t n, void* user) {
+size_t on_chunk(char* data, size_t, size_t n, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   if (transfer.status == 0) curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &transfer.status);
   if (transfer.sink->on_data(transfer.status, std::string_view(data, n))) return n;
@@ -122,7 +122,7 @@ CURL* HttpMulti::State::handle() {
   curl_easy_setopt(out, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
   curl_easy_setopt(out, CURLOPT_BUFFERSIZE, kHandleBuffer);
   curl_easy_setopt(out, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(out, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(out, CURLOPT_WRITEFUNCTION, on_chunk);
 #if LIBCURL_VERSION_NUM >= 0x075500
   curl_easy_setopt(out, CURLOPT_PROTOCOLS_STR, "http,https");
 #else

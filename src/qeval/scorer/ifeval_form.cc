@@ -198,7 +198,7 @@ Result<bool> quotation(const IfevalArguments&, const IfevalText& t) {
   return value.size() > 1 && value.front() == '"' && value.back() == '"';
 }
 
-constexpr IfevalKind kKinds[] = {
+constexpr IfevalKind kFormKinds[] = {
     {"length_constraints:number_paragraphs", paragraphs},
     {"length_constraints:nth_paragraph_first_word", nth_paragraph_first_word},
     {"detectable_content:number_placeholders", placeholders},
@@ -219,6 +219,6 @@ constexpr IfevalKind kKinds[] = {
 
 }  // namespace
 
-const IfevalKind* ifeval_form_kinds() { return kKinds; }
+const IfevalKind* ifeval_form_kinds() { return kFormKinds; }
 
 }  // namespace qeval

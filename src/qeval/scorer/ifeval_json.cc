@@ -3,14 +3,14 @@
 #include <vector>
 
 #include "qeval/scorer/ifeval_checks.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
 
 constexpr size_t kMaxLevels = 990, kMaxDigits = 4300;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool is_hex(char c) { return is_ascii_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 class JsonReader {
  public:
@@ -107,7 +107,7 @@ class JsonReader {
 
   size_t digits() {
     size_t from = at_;
-    while (is_digit(peek())) ++at_;
+    while (is_ascii_digit(peek())) ++at_;
     return at_ - from;
   }
 
@@ -116,10 +116,10 @@ class JsonReader {
     if (!take('0')) {
       size_t n = digits();
       if (n == 0) return false;
-      bool whole = !(peek() == '.' && is_digit(after_dot())) && !exponent_follows();
+      bool whole = !(peek() == '.' && is_ascii_digit(after_dot())) && !exponent_follows();
       if (whole && n > kMaxDigits) return false;
     }
-    if (peek() == '.' && is_digit(after_dot())) {
+    if (peek() == '.' && is_ascii_digit(after_dot())) {
       ++at_;
       digits();
     }
@@ -136,7 +136,7 @@ class JsonReader {
     if (peek() != 'e' && peek() != 'E') return false;
     size_t at = at_ + 1;
     if (at < text_.size() && (text_[at] == '+' || text_[at] == '-')) ++at;
-    return at < text_.size() && is_digit(text_[at]);
+    return at < text_.size() && is_ascii_digit(text_[at]);
   }
 
   std::string_view text_;

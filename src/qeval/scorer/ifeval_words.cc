@@ -99,7 +99,7 @@ Result<bool> capital_words(const IfevalArguments& a, const IfevalText& t) {
   return a.compare("capital_relation", "capital_frequency", n);
 }
 
-constexpr IfevalKind kKinds[] = {
+constexpr IfevalKind kWordKinds[] = {
     {"keywords:existence", existence},
     {"keywords:frequency", keyword_frequency},
     {"keywords:forbidden_words", forbidden},
@@ -115,6 +115,6 @@ constexpr IfevalKind kKinds[] = {
 
 }  // namespace
 
-const IfevalKind* ifeval_word_kinds() { return kKinds; }
+const IfevalKind* ifeval_word_kinds() { return kWordKinds; }
 
 }  // namespace qeval

@@ -8,19 +8,18 @@
 #include "qeval/core/reasoning.h"
 #include "qeval/scorer/answer.h"
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // \d+\.?\d* at `at`, followed by `close`.
 std::optional<double> number_before(std::string_view text, size_t at, std::string_view close) {
   size_t end = at;
-  while (end < text.size() && is_digit(text[end])) ++end;
+  while (end < text.size() && is_ascii_digit(text[end])) ++end;
   if (end == at) return std::nullopt;
   if (end < text.size() && text[end] == '.') ++end;
-  while (end < text.size() && is_digit(text[end])) ++end;
+  while (end < text.size() && is_ascii_digit(text[end])) ++end;
   if (text.compare(end, close.size(), close) != 0) return std::nullopt;
   double value = 0;
   auto parsed = std::from_chars(text.data() + at, text.data() + end, value);

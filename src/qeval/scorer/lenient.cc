@@ -16,9 +16,8 @@ namespace {
 constexpr size_t kWindow = size_t{64} << 10;
 constexpr size_t kMarkedBytes = 300;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_alnum(char c) { return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || (c & 0x80); }
+bool is_alnum(char c) { return is_ascii_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || (c & 0x80); }
 
 struct Number {
   double value = 0;
@@ -34,22 +33,22 @@ std::optional<Number> number_at(std::string_view text, size_t at) {
   size_t first = i;
   bool point = false;
   for (; i < text.size() && digits.size() < 40; ++i) {
-    if (is_digit(text[i]))
+    if (is_ascii_digit(text[i]))
       digits += text[i];
-    else if (text[i] == ',' && i > first && !point && i + 1 < text.size() && is_digit(text[i + 1]))
+    else if (text[i] == ',' && i > first && !point && i + 1 < text.size() && is_ascii_digit(text[i + 1]))
       continue;
-    else if (text[i] == '.' && !point && i + 1 < text.size() && is_digit(text[i + 1]))
+    else if (text[i] == '.' && !point && i + 1 < text.size() && is_ascii_digit(text[i + 1]))
       point = true, digits += '.';
     else
       break;
   }
-  if (i == first || digits.empty() || !is_digit(digits.back())) return std::nullopt;
+  if (i == first || digits.empty() || !is_ascii_digit(digits.back())) return std::nullopt;
   return Number{std::strtod(digits.c_str(), nullptr), at, i};
 }
 
 std::optional<Number> first_number(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
-    bool starts = is_digit(text[i]) || ((text[i] == '-' || text[i] == '$' || text[i] == '.') && i + 1 < text.size());
+    bool starts = is_ascii_digit(text[i]) || ((text[i] == '-' || text[i] == '$' || text[i] == '.') && i + 1 < text.size());
     if (starts)
       if (auto number = number_at(text, i)) return number;
   }
@@ -59,7 +58,7 @@ std::optional<Number> first_number(std::string_view text) {
 std::optional<Number> last_number(std::string_view text) {
   std::optional<Number> last;
   for (size_t i = 0; i < text.size();) {
-    auto number = is_digit(text[i]) || text[i] == '-' || text[i] == '$' ? number_at(text, i) : std::nullopt;
+    auto number = is_ascii_digit(text[i]) || text[i] == '-' || text[i] == '$' ? number_at(text, i) : std::nullopt;
     if (number) last = number;
     i = number ? number->end : i + 1;
   }
@@ -81,7 +80,7 @@ std::optional<double> whole_number(std::string_view text) {
 // "B", "(b)", "B." → 'B'.
 std::optional<char> whole_letter(std::string_view text) {
   std::string bare = py_strip(text, " \t\r\n()[].:*`'\"");
-  if (bare.size() != 1 || !is_alnum(bare[0]) || is_digit(bare[0]) || (bare[0] & 0x80)) return std::nullopt;
+  if (bare.size() != 1 || !is_alnum(bare[0]) || is_ascii_digit(bare[0]) || (bare[0] & 0x80)) return std::nullopt;
   return is_upper(bare[0]) ? bare[0] : static_cast<char>(bare[0] - 'a' + 'A');
 }
 

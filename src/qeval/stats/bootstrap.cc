@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "qeval/stats/moments.h"
@@ -11,7 +10,6 @@
 namespace qeval {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Linear interpolation between order statistics (type 7, the default of R and NumPy).
 double percentile(const std::vector<double>& sorted, double p) {

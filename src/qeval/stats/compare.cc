@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "qeval/stats/intervals.h"
@@ -23,7 +22,7 @@ double signed_sum(const std::vector<double>& values, uint64_t signs) {
 }  // namespace
 
 double mcnemar_exact(int64_t only_a, int64_t only_b) {
-  if (only_a < 0 || only_b < 0) return std::numeric_limits<double>::quiet_NaN();
+  if (only_a < 0 || only_b < 0) return kNaN;
   int64_t n = only_a + only_b, k = std::min(only_a, only_b);
   if (n == 0) return 1;
   // P(X <= k) = I_{1/2}(n - k, k + 1).
@@ -74,7 +73,7 @@ std::vector<double> holm(const std::vector<double>& p_values) {
 }
 
 double smallest_detectable_gap(int64_t n, double discordance, double power, double alpha) {
-  if (n <= 0) return std::numeric_limits<double>::quiet_NaN();
+  if (n <= 0) return kNaN;
   return (normal_quantile(1 - alpha / 2) + normal_quantile(power)) * std::sqrt(discordance / static_cast<double>(n));
 }
 

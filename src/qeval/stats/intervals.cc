@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "qeval/stats/moments.h"
 
 namespace qeval {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Root of an increasing function on [low, high]; stops at the last bit that can move.
 template <typename F>

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 namespace qeval {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // NaN has no place in an order; it goes last, by itself.
 bool before(double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; }

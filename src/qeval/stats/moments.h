@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace qeval {
+
+// What this folder answers where a number is not defined.
+inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // All functions of this header give the same bits for any order of the same values (values are sorted before they are
 // summed), so a report does not depend on which response came back first. Empty input gives NaN.

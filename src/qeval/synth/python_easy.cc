@@ -9,12 +9,12 @@
 namespace qeval::synth {
 namespace {
 
-constexpr int kCases = 6;
+constexpr int kEasyCases = 6;
 
 // Cases over one list: two that show what is meant, the empty list, and some more.
 void list_cases(PythonFunction& f, PyRandom& random, int64_t low, int64_t high,
                 const std::function<std::string(const Ints&)>& value) {
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kEasyCases; ++i) {
     Ints values = i == 2 ? Ints{} : random_ints(random, static_cast<size_t>(between(random, 3, 8)), low, high);
     f.expect(py(values), value(values));
   }
@@ -27,7 +27,7 @@ PythonFunction add_scaled(PyRandom& random) {
                    fmt::format("Return {} times a plus b, minus {}.", k, c),
                    fmt::format("    return {} * a + b - {}\n", k, c),
                    {}};
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kEasyCases; ++i) {
     int64_t a = random.randint(-30, 30), b = random.randint(-30, 30);
     f.expect(fmt::format("{}, {}", a, b), py(k * a + b - c));
   }
@@ -41,7 +41,7 @@ PythonFunction is_multiple(PyRandom& random) {
                    fmt::format("Return True if the non-negative integer n is a multiple of {}, else False.", k),
                    fmt::format("    return n % {} == 0\n", k),
                    {}};
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kEasyCases; ++i) {
     int64_t n = i % 2 == 0 ? k * random.randint(0, 20) : k * random.randint(0, 20) + random.randint(1, k - 1);
     f.expect(py(n), py(n % k == 0));
   }
@@ -69,7 +69,7 @@ PythonFunction digit_total(PyRandom& random) {
                    fmt::format("Return {} times the sum of the decimal digits of the non-negative integer n.", k),
                    fmt::format("    return {} * sum(int(digit) for digit in str(n))\n", k),
                    {}};
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kEasyCases; ++i) {
     int64_t n = i == 2 ? 0 : random.randint(10, 99999), sum = 0;
     for (int64_t rest = n; rest > 0; rest /= 10) sum += rest % 10;
     f.expect(py(n), py(k * sum));

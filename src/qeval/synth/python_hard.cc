@@ -9,7 +9,7 @@
 namespace qeval::synth {
 namespace {
 
-constexpr int kCases = 7;
+constexpr int kHardCases = 7;
 
 std::string sentence(PyRandom& random, size_t n) {
   std::string out;
@@ -18,7 +18,7 @@ std::string sentence(PyRandom& random, size_t n) {
 }
 
 void text_cases(PythonFunction& f, PyRandom& random, const std::function<std::string(const std::string&)>& value) {
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kHardCases; ++i) {
     std::string text = i == 2 ? "" : sentence(random, static_cast<size_t>(between(random, 1, 5)));
     f.expect(py(text), value(text));
   }
@@ -26,7 +26,7 @@ void text_cases(PythonFunction& f, PyRandom& random, const std::function<std::st
 
 void list_cases(PythonFunction& f, PyRandom& random, size_t longest, int64_t low, int64_t high,
                 const std::function<std::string(const Ints&)>& value) {
-  for (int i = 0; i < kCases; ++i) {
+  for (int i = 0; i < kHardCases; ++i) {
     Ints values =
         i == 2 ? Ints{}
                : random_ints(random, static_cast<size_t>(between(random, 4, static_cast<int>(longest))), low, high);

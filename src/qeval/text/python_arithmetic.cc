@@ -8,20 +8,16 @@
 namespace qeval {
 namespace {
 
-using Kind = PyValue::Kind;
+using ValueKind = PyValue::Kind;
 using Worked = tl::expected<PyValue, PyCallFault>;
 
 constexpr size_t kMaxItems = 1 << 16;  // of a repeated string or list: more is an attack, not an argument
 
-tl::unexpected<PyCallFault> refuse(const PyNode& node, std::string message) {
-  return tl::unexpected(PyCallFault{std::move(message), node.offset, false, false});
-}
-
-int64_t whole_of(const PyValue& v) { return v.is(Kind::boolean) ? v.truth : v.whole; }
-double real_of(const PyValue& v) { return v.is(Kind::real) ? v.number : static_cast<double>(whole_of(v)); }
+int64_t whole_of(const PyValue& v) { return v.is(ValueKind::boolean) ? v.truth : v.whole; }
+double real_of(const PyValue& v) { return v.is(ValueKind::real) ? v.number : static_cast<double>(whole_of(v)); }
 
 // An integer that 64 bits cannot hold: no accepted answer has one, so its type is all that counts.
-PyValue beyond() { return PyValue::of_kind(Kind::integer, "beyond 64 bits"); }
+PyValue beyond() { return PyValue::of_kind(ValueKind::integer, "beyond 64 bits"); }
 
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
 
@@ -84,7 +80,7 @@ Worked on_reals(const PyNode& node, double a, double b) {
 }
 
 Worked on_sequences(const PyNode& node, const PyValue& a, const PyValue& b) {
-  auto sequence = [](const PyValue& v) { return v.is(Kind::text) || v.is(Kind::list) || v.is(Kind::tuple); };
+  auto sequence = [](const PyValue& v) { return v.is(ValueKind::text) || v.is(ValueKind::list) || v.is(ValueKind::tuple); };
   PyValue out;
   if (node.text == "+" && a.kind == b.kind && sequence(a)) {
     out = a;
@@ -94,7 +90,7 @@ Worked on_sequences(const PyNode& node, const PyValue& a, const PyValue& b) {
   }
   const PyValue& unit = sequence(a) ? a : b;
   const PyValue& times = sequence(a) ? b : a;
-  bool counts = (times.is(Kind::integer) && times.text.empty()) || times.is(Kind::boolean);
+  bool counts = (times.is(ValueKind::integer) && times.text.empty()) || times.is(ValueKind::boolean);
   if (node.text != "*" || !sequence(unit) || !counts) return refuse(node, "an operation that these values do not have");
   int64_t n = std::max<int64_t>(0, whole_of(times));
   size_t size = std::max<size_t>(1, unit.text.size() + unit.items.size());
@@ -109,15 +105,15 @@ Worked on_sequences(const PyNode& node, const PyValue& a, const PyValue& b) {
 
 Worked on_values(const PyNode& node, const PyValue& a, const PyValue& b) {
   if (!a.is_number() || !b.is_number()) return on_sequences(node, a, b);
-  bool large = (a.is(Kind::integer) && !a.text.empty()) || (b.is(Kind::integer) && !b.text.empty());
-  bool reals = a.is(Kind::real) || b.is(Kind::real) || node.text == "/" || (node.text == "**" && whole_of(b) < 0);
+  bool large = (a.is(ValueKind::integer) && !a.text.empty()) || (b.is(ValueKind::integer) && !b.text.empty());
+  bool reals = a.is(ValueKind::real) || b.is(ValueKind::real) || node.text == "/" || (node.text == "**" && whole_of(b) < 0);
   if (large) return reals ? Worked(PyValue::of(std::nan(""))) : Worked(beyond());
   if (reals) return on_reals(node, real_of(a), real_of(b));
   return on_integers(node, whole_of(a), whole_of(b));
 }
 
 Worked worked_items(const PyNode& node) {
-  PyValue out = PyValue::of_kind(node.kind == PyNode::Kind::list ? Kind::list : Kind::tuple);
+  PyValue out = PyValue::of_kind(node.kind == PyNode::Kind::list ? ValueKind::list : ValueKind::tuple);
   for (const PyNode& child : node.children) {
     Worked item = python_arithmetic(child);
     if (!item) return item;
@@ -131,7 +127,7 @@ Worked worked_items(const PyNode& node) {
 Worked python_arithmetic(const PyNode& node) {
   switch (node.kind) {
     case PyNode::Kind::constant:
-      if (node.value.is(Kind::other) || node.text == "...") return refuse(node, "arithmetic over a complex number, bytes or ...");
+      if (node.value.is(ValueKind::other) || node.text == "...") return refuse(node, "arithmetic over a complex number, bytes or ...");
       return node.value;
     case PyNode::Kind::list:
     case PyNode::Kind::tuple: return worked_items(node);
@@ -139,8 +135,8 @@ Worked python_arithmetic(const PyNode& node) {
       Worked value = python_arithmetic(node.children[0]);
       if (!value || !value->is_number()) return value ? refuse(node, "a sign before something that is no number") : value;
       if (node.text == "-") return py_negative(*value);
-      if (node.text == "+") return value->is(Kind::boolean) ? Worked(PyValue::of(whole_of(*value))) : value;
-      if (node.text == "~" && !value->is(Kind::real)) return PyValue::of(~whole_of(*value));
+      if (node.text == "+") return value->is(ValueKind::boolean) ? Worked(PyValue::of(whole_of(*value))) : value;
+      if (node.text == "~" && !value->is(ValueKind::real)) return PyValue::of(~whole_of(*value));
       return refuse(node, "an operator that is not worked out");
     }
     case PyNode::Kind::binary: {

@@ -6,12 +6,8 @@
 namespace qeval {
 namespace {
 
-using Kind = PyNode::Kind;
+using NodeKind = PyNode::Kind;
 using Value = tl::expected<PyValue, PyCallFault>;
-
-tl::unexpected<PyCallFault> refuse(const PyNode& node, std::string message) {
-  return tl::unexpected(PyCallFault{std::move(message), node.offset, false, false});
-}
 
 Value value_of(const PyNode& node);
 
@@ -19,8 +15,8 @@ Value value_of(const PyNode& node);
 std::string dotted_name(const PyNode& function) {
   std::string out;
   const PyNode* node = &function;
-  for (; node->kind == Kind::attribute; node = &node->children[0]) out = out.empty() ? node->text : node->text + "." + out;
-  if (node->kind == Kind::name) out = out.empty() ? node->text : node->text + "." + out;
+  for (; node->kind == NodeKind::attribute; node = &node->children[0]) out = out.empty() ? node->text : node->text + "." + out;
+  if (node->kind == NodeKind::name) out = out.empty() ? node->text : node->text + "." + out;
   return out;
 }
 
@@ -37,7 +33,7 @@ Value arguments_of(const PyNode& call) {
 Value dict_of(const PyNode& node) {
   PyDictBuilder out;
   for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
-    if (node.children[i].kind == Kind::starred) return refuse(node, "a dict without **");
+    if (node.children[i].kind == NodeKind::starred) return refuse(node, "a dict without **");
     Value key = value_of(node.children[i]);
     if (!key) return key;
     if (key->is(PyValue::Kind::list) || key->is(PyValue::Kind::dict)) return refuse(node.children[i], "a hashable key");
@@ -50,11 +46,11 @@ Value dict_of(const PyNode& node) {
 
 Value value_of(const PyNode& node) {
   switch (node.kind) {
-    case Kind::constant: return node.value;
-    case Kind::name: return PyValue::of(node.text);
-    case Kind::list:
-    case Kind::tuple: {
-      PyValue out = PyValue::of_kind(node.kind == Kind::list ? PyValue::Kind::list : PyValue::Kind::tuple);
+    case NodeKind::constant: return node.value;
+    case NodeKind::name: return PyValue::of(node.text);
+    case NodeKind::list:
+    case NodeKind::tuple: {
+      PyValue out = PyValue::of_kind(node.kind == NodeKind::list ? PyValue::Kind::list : PyValue::Kind::tuple);
       for (const PyNode& child : node.children) {
         Value item = value_of(child);
         if (!item) return item;
@@ -62,17 +58,17 @@ Value value_of(const PyNode& node) {
       }
       return out;
     }
-    case Kind::dict: return dict_of(node);
-    case Kind::unary: {
+    case NodeKind::dict: return dict_of(node);
+    case NodeKind::unary: {
       const PyNode& operand = node.children[0];
-      bool number = operand.kind == Kind::constant && (operand.value.is(PyValue::Kind::integer) || operand.value.is(PyValue::Kind::real) ||
+      bool number = operand.kind == NodeKind::constant && (operand.value.is(PyValue::Kind::integer) || operand.value.is(PyValue::Kind::real) ||
                                                        operand.value.is(PyValue::Kind::boolean) || operand.value.text == "complex");
       if (!number) return refuse(node, "a number after the sign");
       return py_negative(operand.value);
     }
-    case Kind::binary: return python_arithmetic(node);
-    case Kind::subscript: return PyValue::of(python_source(node.children[0]) + "[" + python_source(node.children[1]) + "]");
-    case Kind::call: {
+    case NodeKind::binary: return python_arithmetic(node);
+    case NodeKind::subscript: return PyValue::of(python_source(node.children[0]) + "[" + python_source(node.children[1]) + "]");
+    case NodeKind::call: {
       if (node.keywords.empty()) return PyValue::of(python_source(node));
       Value arguments = arguments_of(node);
       if (!arguments) return arguments;
@@ -89,13 +85,13 @@ Value value_of(const PyNode& node) {
 tl::expected<std::vector<PyCall>, PyCallFault> read_python_calls(std::string_view text) {
   auto tree = parse_python_expression(text);
   if (!tree) return tl::unexpected(tree.error());
-  if (tree->kind != Kind::call && tree->kind != Kind::list && tree->kind != Kind::tuple && tree->kind != Kind::set)
+  if (tree->kind != NodeKind::call && tree->kind != NodeKind::list && tree->kind != NodeKind::tuple && tree->kind != NodeKind::set)
     return refuse(*tree, "expected a list of calls");
   std::vector<PyCall> out;
   std::vector<PyNode> single;
-  if (tree->kind == Kind::call) single.push_back(std::move(*tree));
+  if (tree->kind == NodeKind::call) single.push_back(std::move(*tree));
   for (const PyNode& node : single.empty() ? tree->children : single) {
-    if (node.kind != Kind::call) return refuse(node, "expected a call");
+    if (node.kind != NodeKind::call) return refuse(node, "expected a call");
     Value arguments = arguments_of(node);
     if (!arguments) return tl::unexpected(arguments.error());
     out.push_back({dotted_name(node.children[0]), std::move(*arguments)});

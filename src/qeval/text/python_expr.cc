@@ -12,7 +12,7 @@
 namespace qeval {
 namespace {
 
-using Kind = PyNode::Kind;
+using NodeKind = PyNode::Kind;
 using Parsed = tl::expected<PyNode, PyCallFault>;
 
 constexpr int kMaxNesting = 200;  // brackets; CPython's own tokenizer stops there
@@ -84,7 +84,7 @@ class ExpressionParser {
       int strength = python_precedence(op);
       if (strength < least || op.empty()) break;
       if (chain >= kMaxChain) return error("fewer operators in a row");
-      PyNode node(Kind::binary, at_);
+      PyNode node(NodeKind::binary, at_);
       node.text = op;
       at_ += op.size();
       // ** binds from the right, and weaker than a sign behind it.
@@ -108,7 +108,7 @@ class ExpressionParser {
       bool negation = word() == "not";
       if (c != '-' && c != '+' && c != '~' && !negation) break;
       if (signs.size() >= kMaxChain) return error("fewer signs in a row");
-      PyNode node(Kind::unary, at_);
+      PyNode node(NodeKind::unary, at_);
       node.text = negation ? "not" : std::string(1, c);
       at_ += node.text.size();
       signs.push_back(std::move(node));
@@ -129,7 +129,7 @@ class ExpressionParser {
       bool dot = c == '.' && !(peek(1) >= '0' && peek(1) <= '9');
       if (c != '(' && c != '[' && !dot) break;
       if (chain >= kMaxChain) return error("fewer calls in a row");
-      PyNode node(c == '(' ? Kind::call : c == '[' ? Kind::subscript : Kind::attribute, at_);
+      PyNode node(c == '(' ? NodeKind::call : c == '[' ? NodeKind::subscript : NodeKind::attribute, at_);
       node.children.push_back(std::move(*out));
       ++at_;
       tl::expected<void, PyCallFault> inside = c == '(' ? arguments(node) : c == '[' ? index(node) : attribute(node);
@@ -186,7 +186,7 @@ class ExpressionParser {
         call.keywords.push_back({keyword ? std::string(name) : "", std::move(*value)});
         unpacked = unpacked || two;
       } else if (one) {
-        PyNode star(Kind::starred, start);
+        PyNode star(NodeKind::starred, start);
         star.children.push_back(std::move(*value));
         call.children.push_back(std::move(star));
       } else {
@@ -211,7 +211,7 @@ class ExpressionParser {
     if (items.size() == 1 && !comma) {
       node.children.push_back(std::move(items[0]));
     } else {
-      PyNode tuple(Kind::tuple, node.offset);
+      PyNode tuple(NodeKind::tuple, node.offset);
       tuple.children = std::move(items);
       node.children.push_back(std::move(tuple));
     }
@@ -219,11 +219,11 @@ class ExpressionParser {
   }
 
   Parsed slice() {
-    PyNode node(Kind::slice, at_);
+    PyNode node(NodeKind::slice, at_);
     bool colon = false;
     for (int part = 0; part < 3; ++part) {
       skip();
-      PyNode bound(Kind::absent, at_);
+      PyNode bound(NodeKind::absent, at_);
       if (peek() != ':' && peek() != ']' && peek() != ',') {
         Parsed value = expression();
         if (!value) return value;
@@ -234,7 +234,7 @@ class ExpressionParser {
       colon = true;
     }
     if (colon) return node;
-    if (node.children[0].kind == Kind::absent) return error("an index");
+    if (node.children[0].kind == NodeKind::absent) return error("an index");
     return std::move(node.children[0]);
   }
 
@@ -244,7 +244,7 @@ class ExpressionParser {
     if (c == '[' || c == '(' || c == '{') return bracketed(c);
     if (python_string_prefix(text_, at_) > 0) return strings();
     if ((c >= '0' && c <= '9') || (c == '.' && peek(1) >= '0' && peek(1) <= '9')) return number();
-    PyNode node(Kind::constant, at_);
+    PyNode node(NodeKind::constant, at_);
     if (text_.substr(at_, 3) == "...") {
       at_ += 3;
       node.value = PyValue::of(std::string("..."));
@@ -257,7 +257,7 @@ class ExpressionParser {
     } else if (name.empty() || (is_reserved(name) && name != "None")) {
       return error("a value");
     } else if (name != "None") {
-      node.kind = Kind::name;
+      node.kind = NodeKind::name;
       node.text = name;
     }
     at_ += name.size();
@@ -265,7 +265,7 @@ class ExpressionParser {
   }
 
   Parsed number() {
-    PyNode node(Kind::constant, at_);
+    PyNode node(NodeKind::constant, at_);
     size_t start = at_;
     TokenFault fault = read_python_number(text_, at_, node.value);
     if (!fault.empty()) return error(fault);
@@ -274,7 +274,7 @@ class ExpressionParser {
   }
 
   Parsed strings() {
-    PyNode node(Kind::constant, at_);
+    PyNode node(NodeKind::constant, at_);
     PythonString all;
     bool first = true, bytes = false;
     for (; python_string_prefix(text_, at_) > 0; skip(), first = false) {
@@ -294,7 +294,7 @@ class ExpressionParser {
   }
 
   Parsed bracketed(char bracket) {
-    PyNode node(bracket == '[' ? Kind::list : bracket == '(' ? Kind::tuple : Kind::dict, at_);
+    PyNode node(bracket == '[' ? NodeKind::list : bracket == '(' ? NodeKind::tuple : NodeKind::dict, at_);
     ++at_;
     if (auto opened = open(); !opened) return tl::unexpected(opened.error());
     const char* end = bracket == '[' ? "]" : bracket == '(' ? ")" : "}";
@@ -310,7 +310,7 @@ class ExpressionParser {
       if (!(comma = take(","))) break;
     }
     if (auto closed = close(end); !closed) return tl::unexpected(closed.error());
-    if (bracket == '(' && node.children.size() == 1 && !comma && node.children[0].kind != Kind::starred)
+    if (bracket == '(' && node.children.size() == 1 && !comma && node.children[0].kind != NodeKind::starred)
       return std::move(node.children[0]);
     return node;
   }
@@ -322,25 +322,25 @@ class ExpressionParser {
     ++at_;
     Parsed value = expression();
     if (!value) return value;
-    PyNode star(Kind::starred, start);
+    PyNode star(NodeKind::starred, start);
     star.children.push_back(std::move(*value));
     return star;
   }
 
   tl::expected<void, PyCallFault> brace_entry(PyNode& node) {
     if (take("**")) {
-      if (node.kind == Kind::set) return error("an item of the set");
+      if (node.kind == NodeKind::set) return error("an item of the set");
       Parsed value = expression();
       if (!value) return tl::unexpected(value.error());
-      node.children.emplace_back(Kind::starred, at_);
+      node.children.emplace_back(NodeKind::starred, at_);
       node.children.push_back(std::move(*value));
       return {};
     }
     Parsed key = starred_or_expression();
     if (!key) return tl::unexpected(key.error());
     bool pair = take(":");
-    if (node.children.empty() && !pair) node.kind = Kind::set;
-    if (pair != (node.kind == Kind::dict)) return error(pair ? "','" : "':'");
+    if (node.children.empty() && !pair) node.kind = NodeKind::set;
+    if (pair != (node.kind == NodeKind::dict)) return error(pair ? "','" : "':'");
     node.children.push_back(std::move(*key));
     if (!pair) return {};
     Parsed value = expression();

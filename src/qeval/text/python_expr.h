@@ -53,6 +53,9 @@ inline PyNode& PyNode::operator=(const PyNode&) = default;
 inline PyNode& PyNode::operator=(PyNode&&) noexcept = default;
 inline PyNode::~PyNode() = default;
 
+inline tl::unexpected<PyCallFault> refuse(const PyNode& node, std::string message) {
+  return tl::unexpected(PyCallFault{std::move(message), node.offset, false, false});
+}
 tl::expected<PyNode, PyCallFault> parse_python_expression(std::string_view text);
 // ast.unparse.
 std::string python_source(const PyNode& node);

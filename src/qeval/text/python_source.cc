@@ -7,7 +7,7 @@
 namespace qeval {
 namespace {
 
-using Kind = PyNode::Kind;
+using NodeKind = PyNode::Kind;
 
 // Python 3.11's ast.unparse: parentheses where the place binds stronger than the expression.
 class SourceWriter {
@@ -16,26 +16,26 @@ class SourceWriter {
 
   void write(const PyNode& node, int place = 0) {
     switch (node.kind) {
-      case Kind::constant: return constant(node, place);
-      case Kind::name: out += node.text; return;
-      case Kind::attribute:
+      case NodeKind::constant: return constant(node, place);
+      case NodeKind::name: out += node.text; return;
+      case NodeKind::attribute:
         write(node.children[0], kPyAtomPrecedence);
         out += "." + node.text;
         return;
-      case Kind::call: return call(node);
-      case Kind::subscript: return subscript(node);
-      case Kind::unary: return unary(node, place);
-      case Kind::binary: return binary(node, place);
-      case Kind::list: return enclosed('[', node, ']');
-      case Kind::set: return enclosed('{', node, '}');
-      case Kind::tuple: return enclosed('(', node, ')');
-      case Kind::dict: return dict(node);
-      case Kind::slice: return slice(node);
-      case Kind::starred:
+      case NodeKind::call: return call(node);
+      case NodeKind::subscript: return subscript(node);
+      case NodeKind::unary: return unary(node, place);
+      case NodeKind::binary: return binary(node, place);
+      case NodeKind::list: return enclosed('[', node, ']');
+      case NodeKind::set: return enclosed('{', node, '}');
+      case NodeKind::tuple: return enclosed('(', node, ')');
+      case NodeKind::dict: return dict(node);
+      case NodeKind::slice: return slice(node);
+      case NodeKind::starred:
         out += "*";
         write(node.children[0]);
         return;
-      case Kind::absent: return;
+      case NodeKind::absent: return;
     }
   }
 
@@ -62,7 +62,7 @@ class SourceWriter {
   void enclosed(char open, const PyNode& node, char close) {
     out += open;
     items(node.children, 0);
-    if (node.kind == Kind::tuple && node.children.size() == 1) out += ',';
+    if (node.kind == NodeKind::tuple && node.children.size() == 1) out += ',';
     out += close;
   }
 
@@ -84,7 +84,7 @@ class SourceWriter {
     write(node.children[0], kPyAtomPrecedence);
     out += '[';
     const PyNode& index = node.children[1];
-    if (index.kind == Kind::tuple && !index.children.empty()) {
+    if (index.kind == NodeKind::tuple && !index.children.empty()) {
       items(index.children, 0);
       if (index.children.size() == 1) out += ',';
     } else {
@@ -118,7 +118,7 @@ class SourceWriter {
     out += '{';
     for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
       if (i > 0) out += ", ";
-      if (node.children[i].kind == Kind::starred) {
+      if (node.children[i].kind == NodeKind::starred) {
         out += "**";
       } else {
         write(node.children[i]);
@@ -131,7 +131,7 @@ class SourceWriter {
 
   void slice(const PyNode& node) {
     for (size_t i = 0; i < node.children.size(); ++i) {
-      if (i == 1 || (i == 2 && node.children[2].kind != Kind::absent)) out += ':';
+      if (i == 1 || (i == 2 && node.children[2].kind != NodeKind::absent)) out += ':';
       write(node.children[i]);
     }
   }

@@ -9,11 +9,11 @@
 namespace qeval {
 namespace {
 
-using Kind = PyValue::Kind;
+using ValueKind = PyValue::Kind;
 
 long double exact(const PyValue& v) {
-  if (v.is(Kind::boolean)) return v.truth ? 1 : 0;
-  if (v.is(Kind::real)) return v.number;
+  if (v.is(ValueKind::boolean)) return v.truth ? 1 : 0;
+  if (v.is(ValueKind::real)) return v.number;
   return v.text.empty() ? static_cast<long double>(v.whole) : std::strtold(v.text.c_str(), nullptr);
 }
 
@@ -39,7 +39,7 @@ bool equal_dicts(const PyValue& a, const PyValue& b) {
 
 // Equal keys have equal hash texts: 1, 1.0 and True are one key.
 std::string hash_text(const PyValue& key) {
-  if (key.is(Kind::text)) return "s" + key.text;
+  if (key.is(ValueKind::text)) return "s" + key.text;
   if (key.is_number()) return key.text.empty() ? "n" + std::to_string(static_cast<double>(exact(key))) : "b" + key.text;
   std::string out(1, static_cast<char>('0' + static_cast<int>(key.kind)));
   for (const PyValue& item : key.items) out += hash_text(item) + "\x1f";
@@ -50,24 +50,24 @@ std::string hash_text(const PyValue& key) {
 
 PyValue PyValue::of(bool value) {
   PyValue out;
-  out.kind = Kind::boolean;
+  out.kind = ValueKind::boolean;
   out.truth = value;
   return out;
 }
 PyValue PyValue::of(int64_t value) {
   PyValue out;
-  out.kind = Kind::integer;
+  out.kind = ValueKind::integer;
   out.whole = value;
   return out;
 }
 PyValue PyValue::of(double value) {
   PyValue out;
-  out.kind = Kind::real;
+  out.kind = ValueKind::real;
   out.number = value;
   return out;
 }
-PyValue PyValue::of(std::string value) { return of_kind(Kind::text, std::move(value)); }
-PyValue PyValue::of_kind(Kind kind, std::string text) {
+PyValue PyValue::of(std::string value) { return of_kind(ValueKind::text, std::move(value)); }
+PyValue PyValue::of_kind(ValueKind kind, std::string text) {
   PyValue out;
   out.kind = kind;
   out.text = std::move(text);
@@ -75,9 +75,9 @@ PyValue PyValue::of_kind(Kind kind, std::string text) {
 }
 
 const PyValue* PyValue::find(std::string_view key) const {
-  if (!is(Kind::dict)) return nullptr;
+  if (!is(ValueKind::dict)) return nullptr;
   for (size_t i = 0; i < keys.size(); ++i)
-    if (keys[i].is(Kind::text) && keys[i].text == key) return &items[i];
+    if (keys[i].is(ValueKind::text) && keys[i].text == key) return &items[i];
   return nullptr;
 }
 
@@ -85,11 +85,11 @@ bool py_equal(const PyValue& a, const PyValue& b) {
   if (a.is_number() && b.is_number()) return equal_numbers(a, b);
   if (a.kind != b.kind) return false;
   switch (a.kind) {
-    case Kind::none: return true;
-    case Kind::text: return a.text == b.text;
-    case Kind::dict: return equal_dicts(a, b);
-    case Kind::list:
-    case Kind::tuple:
+    case ValueKind::none: return true;
+    case ValueKind::text: return a.text == b.text;
+    case ValueKind::dict: return equal_dicts(a, b);
+    case ValueKind::list:
+    case ValueKind::tuple:
       if (a.items.size() != b.items.size()) return false;
       for (size_t i = 0; i < a.items.size(); ++i)
         if (!py_equal(a.items[i], b.items[i])) return false;
@@ -100,15 +100,15 @@ bool py_equal(const PyValue& a, const PyValue& b) {
 
 std::string py_type_name(const PyValue& value) {
   switch (value.kind) {
-    case Kind::none: return "NoneType";
-    case Kind::boolean: return "bool";
-    case Kind::integer: return "int";
-    case Kind::real: return "float";
-    case Kind::text: return "str";
-    case Kind::list: return "list";
-    case Kind::tuple: return "tuple";
-    case Kind::dict: return "dict";
-    case Kind::other: return value.text;
+    case ValueKind::none: return "NoneType";
+    case ValueKind::boolean: return "bool";
+    case ValueKind::integer: return "int";
+    case ValueKind::real: return "float";
+    case ValueKind::text: return "str";
+    case ValueKind::list: return "list";
+    case ValueKind::tuple: return "tuple";
+    case ValueKind::dict: return "dict";
+    case ValueKind::other: return value.text;
   }
   return "object";
 }
@@ -120,17 +120,17 @@ PyValue py_value_of(const Json& json) {
     case Json::value_t::number_unsigned: {
       uint64_t value = json.get<uint64_t>();
       if (value <= INT64_MAX) return PyValue::of(static_cast<int64_t>(value));
-      return PyValue::of_kind(Kind::integer, std::to_string(value));
+      return PyValue::of_kind(ValueKind::integer, std::to_string(value));
     }
     case Json::value_t::number_float: return PyValue::of(json.get<double>());
     case Json::value_t::string: return PyValue::of(json.get<std::string>());
     case Json::value_t::array: {
-      PyValue out = PyValue::of_kind(Kind::list);
+      PyValue out = PyValue::of_kind(ValueKind::list);
       for (const Json& item : json) out.items.push_back(py_value_of(item));
       return out;
     }
     case Json::value_t::object: {
-      PyValue out = PyValue::of_kind(Kind::dict);
+      PyValue out = PyValue::of_kind(ValueKind::dict);
       for (const auto& [key, value] : json.items()) {
         out.keys.push_back(PyValue::of(key));
         out.items.push_back(py_value_of(value));
@@ -143,23 +143,23 @@ PyValue py_value_of(const Json& json) {
 
 Json to_json(const PyValue& value) {
   switch (value.kind) {
-    case Kind::boolean: return value.truth;
-    case Kind::integer: return value.text.empty() ? Json(value.whole) : Json(static_cast<double>(exact(value)));
-    case Kind::real: return value.number;
-    case Kind::text: return value.text;
-    case Kind::list:
-    case Kind::tuple: {
+    case ValueKind::boolean: return value.truth;
+    case ValueKind::integer: return value.text.empty() ? Json(value.whole) : Json(static_cast<double>(exact(value)));
+    case ValueKind::real: return value.number;
+    case ValueKind::text: return value.text;
+    case ValueKind::list:
+    case ValueKind::tuple: {
       Json out = Json::array();
       for (const PyValue& item : value.items) out.push_back(to_json(item));
       return out;
     }
-    case Kind::dict: {
+    case ValueKind::dict: {
       // Json's ordered object looks keys up one by one; building it through operator[] would be quadratic.
       Json out = Json::object();
       auto& object = out.get_ref<Json::object_t&>();
       for (size_t i = 0; i < value.keys.size(); ++i) {
         const PyValue& key = value.keys[i];
-        object.Container::emplace_back(key.is(Kind::text) ? key.text : python_str(to_json(key)), to_json(value.items[i]));
+        object.Container::emplace_back(key.is(ValueKind::text) ? key.text : python_str(to_json(key)), to_json(value.items[i]));
       }
       return out;
     }
@@ -181,7 +181,7 @@ void PyDictBuilder::add(PyValue key, PyValue value) {
 
 PyValue PyDictBuilder::take() {
   index_.clear();
-  return std::exchange(dict_, PyValue::of_kind(Kind::dict));
+  return std::exchange(dict_, PyValue::of_kind(ValueKind::dict));
 }
 
 }  // namespace qeval

@@ -260,11 +260,11 @@ Value count_items(Runtime& rt, Args& args) {
 
 Value no_random(Runtime& rt, Args&) { rt.fail("the filter 'random' is not supported: a prompt must be the same each time"); }
 
-struct Row {
+struct FilterRow {
   std::string_view name;
   Builtin filter;
 };
-constexpr Row kFilters[] = {
+constexpr FilterRow kOtherFilters[] = {
     {"default", default_value}, {"d", default_value},      {"int", to_int},         {"float", to_float},
     {"abs", absolute},          {"round", round_value},    {"tojson", to_json_text}, {"string", to_string},
     {"length", count_items},    {"count", count_items},    {"random", no_random},
@@ -273,7 +273,7 @@ constexpr Row kFilters[] = {
 }  // namespace
 
 Builtin find_filter(std::string_view name) {
-  for (const Row& row : kFilters)
+  for (const FilterRow& row : kOtherFilters)
     if (row.name == name) return row.filter;
   if (Builtin text = find_text_filter(name)) return text;
   return find_sequence_filter(name);

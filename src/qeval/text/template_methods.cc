@@ -184,12 +184,12 @@ Value is_integer(Runtime& rt, const Value& self, Args& args) {
   return Value::boolean(d == static_cast<double>(static_cast<int64_t>(std::clamp(d, -9e18, 9e18))));
 }
 
-struct Row {
+struct MethodRow {
   Kind kind;
   std::string_view name;
   Method method;
 };
-constexpr Row kMethods[] = {
+constexpr MethodRow kMethods[] = {
     {Kind::list, "index", index},     {Kind::tuple, "index", index},       {Kind::list, "count", count},
     {Kind::tuple, "count", count},    {Kind::range, "index", index},
     {Kind::range, "count", count},    {Kind::list, "append", append},      {Kind::list, "extend", extend},
@@ -212,7 +212,7 @@ Value make_function(std::string name, std::function<Value(Runtime&, Args&)> call
 
 std::optional<Value> find_method(Runtime& rt, const Value& object, const std::string& name) {
   if (object.is_string()) return find_str_method(rt, object, name);
-  for (const Row& row : kMethods) {
+  for (const MethodRow& row : kMethods) {
     if (row.kind != object.kind() || row.name != name) continue;
     return make_function(name, [object, method = row.method](Runtime& r, Args& args) { return method(r, object, args); },
                          object.depth());

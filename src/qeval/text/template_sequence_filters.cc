@@ -301,11 +301,11 @@ Value select(Runtime& rt, Args& args) {
   return rt.iterator("generator", std::move(out));
 }
 
-struct Row {
+struct SequenceRow {
   std::string_view name;
   Builtin filter;
 };
-constexpr Row kFilters[] = {
+constexpr SequenceRow kSequenceFilters[] = {
     {"sort", sort},     {"dictsort", dict_sort}, {"unique", unique},   {"min", extreme<false>}, {"max", extreme<true>},
     {"sum", sum},       {"join", join},          {"list", list},       {"first", first},        {"last", last},
     {"reverse", reverse}, {"batch", batch},      {"slice", slice},     {"items", items},        {"groupby", group_by},
@@ -330,7 +330,7 @@ Value attribute_path(Runtime& rt, const Value& object, const Value& path) {
 }
 
 Builtin find_sequence_filter(std::string_view name) {
-  for (const Row& row : kFilters)
+  for (const SequenceRow& row : kSequenceFilters)
     if (row.name == name) return row.filter;
   return nullptr;
 }

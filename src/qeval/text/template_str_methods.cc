@@ -249,7 +249,7 @@ Value find(Runtime& rt, const Value& self, Args& args) {
   return Value::integer(-1);
 }
 
-Value count(Runtime& rt, const Value& self, Args& args) {
+Value count_in_text(Runtime& rt, const Value& self, Args& args) {
   auto a = bind(rt, "count", args, {"sub", "start", "end"}, 1);
   std::string needle = str_argument(rt, "count", *a[0]);
   Window w = window(rt, self, a[1], a[2]);
@@ -322,11 +322,11 @@ Value is_identifier(Runtime& rt, const Value& self, Args& args) {
   return Value::boolean(py_is_identifier(self.text()));
 }
 
-struct Row {
+struct StrMethodRow {
   std::string_view name;
   Method method;
 };
-constexpr Row kMethods[] = {
+constexpr StrMethodRow kStrMethods[] = {
     {"strip", strip<py_strip>},
     {"lstrip", strip<py_lstrip>},
     {"rstrip", strip<py_rstrip>},
@@ -347,7 +347,7 @@ constexpr Row kMethods[] = {
     {"rfind", find<true, false>},
     {"index", find<false, true>},
     {"rindex", find<true, true>},
-    {"count", count},
+    {"count", count_in_text},
     {"startswith", begins_or_ends<false>},
     {"endswith", begins_or_ends<true>},
     {"removeprefix", remove_affix<false>},
@@ -373,7 +373,7 @@ constexpr Row kMethods[] = {
 }  // namespace
 
 std::optional<Value> find_str_method(Runtime&, const Value& object, const std::string& name) {
-  for (const Row& row : kMethods) {
+  for (const StrMethodRow& row : kStrMethods) {
     if (row.name != name) continue;
     return make_function(name, [object, method = row.method](Runtime& rt, Args& args) {
       rt.charge(1 + object.text().size() / 64);

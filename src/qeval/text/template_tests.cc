@@ -90,11 +90,11 @@ bool is_test(Runtime& rt, Args& args) {
   return v.is_string() && find_test(v.text());
 }
 
-struct Row {
+struct TestRow {
   std::string_view name;
   TestFunction test;
 };
-constexpr Row kTests[] = {
+constexpr TestRow kTests[] = {
     {"defined", defined},
     {"undefined", is_kind<Kind::undefined>},
     {"none", is_kind<Kind::none>},
@@ -165,7 +165,7 @@ Value name_space(Runtime& rt, Args& args) {
 }  // namespace
 
 TestFunction find_test(std::string_view name) {
-  for (const Row& row : kTests)
+  for (const TestRow& row : kTests)
     if (row.name == name) return row.test;
   return nullptr;
 }

@@ -199,11 +199,11 @@ Value regex_replace(Runtime& rt, Args& args) {
   return rt.string(std::move(*out));
 }
 
-struct Row {
+struct TextRow {
   std::string_view name;
   Builtin filter;
 };
-constexpr Row kFilters[] = {
+constexpr TextRow kTextFilters[] = {
     {"upper", mapped<py_upper>},
     {"lower", mapped<py_lower>},
     {"capitalize", mapped<py_capitalize>},
@@ -226,7 +226,7 @@ constexpr Row kFilters[] = {
 }  // namespace
 
 Builtin find_text_filter(std::string_view name) {
-  for (const Row& row : kFilters)
+  for (const TextRow& row : kTextFilters)
     if (row.name == name) return row.filter;
   return nullptr;
 }

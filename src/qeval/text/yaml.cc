@@ -78,7 +78,7 @@ class Cursor {
   size_t at_ = 0;
 };
 
-constexpr std::string_view kDigits = "0123456789", kDigitsScore = "0123456789_";
+constexpr std::string_view kDecimals = "0123456789", kDecimalsScore = "0123456789_";
 
 bool looks_int(std::string_view v) {
   Cursor c(v);
@@ -89,13 +89,13 @@ bool looks_int(std::string_view v) {
   if (c.take("0")) return (c.take_all("01234567_"), c.done());
   c = start;
   if (!c.take("123456789")) return false;
-  c.take_all(kDigitsScore);
+  c.take_all(kDecimalsScore);
   return c.done() || (c.sexagesimal_tail() && c.done());
 }
 
 bool exponent_or_end(Cursor c) {
   if (c.done()) return true;
-  return c.take("eE") && c.take("+-") && c.take_all(kDigits) > 0 && c.done();
+  return c.take("eE") && c.take("+-") && c.take_all(kDecimals) > 0 && c.done();
 }
 
 bool looks_float(std::string_view v) {
@@ -109,15 +109,15 @@ bool looks_float(std::string_view v) {
       Cursor w = word;
       if (w.take_word(inf) && w.done()) return true;
     }
-    if (sign || !word.take(kDigits)) return false;
-    word.take_all(kDigitsScore);
+    if (sign || !word.take(kDecimals)) return false;
+    word.take_all(kDecimalsScore);
     return exponent_or_end(word);
   }
-  if (!c.take(kDigits)) return false;
-  c.take_all(kDigitsScore);
-  if (c.peek() == ':') return c.sexagesimal_tail() && c.take(".") && (c.take_all(kDigitsScore), c.done());
+  if (!c.take(kDecimals)) return false;
+  c.take_all(kDecimalsScore);
+  if (c.peek() == ':') return c.sexagesimal_tail() && c.take(".") && (c.take_all(kDecimalsScore), c.done());
   if (!c.take(".")) return false;
-  c.take_all(kDigitsScore);
+  c.take_all(kDecimalsScore);
   return exponent_or_end(c);
 }
 

@@ -14,11 +14,6 @@ using Fault = std::optional<CallFault>;
 
 Fault fault(FailureClass c, std::string detail) { return CallFault{c, std::move(detail)}; }
 
-std::string shown(const PyValue& value) {
-  std::string out = dump_json(to_json(value));
-  return out.size() > 80 ? valid_utf8(std::string_view(out).substr(0, 80)) + "…" : out;
-}
-
 bool is_blank_text(const PyValue& v) { return v.is(Kind::text) && v.text.empty(); }
 
 std::string standardised(const std::string& text) {

@@ -36,11 +36,6 @@ bool fits_type(const PyValue& value, const Json& types) {
   return std::any_of(types.begin(), types.end(), [&](const Json& one) { return fits_type(value, one); });
 }
 
-std::string shown(const PyValue& value) {
-  std::string out = dump_json(to_json(value));
-  return out.size() > 80 ? valid_utf8(out.substr(0, 80)) + "…" : out;
-}
-
 std::optional<CallFault> check_value(const PyValue& value, const Json& schema, const std::string& place);
 
 std::optional<CallFault> check_object(const PyValue& object, const Json& schema, const std::string& place) {
@@ -81,6 +76,11 @@ std::optional<CallFault> check_value(const PyValue& value, const Json& schema, c
 }
 
 }  // namespace
+
+std::string shown(const PyValue& value) {
+  std::string out = dump_json(to_json(value));
+  return out.size() > 80 ? valid_utf8(std::string_view(out).substr(0, 80)) + "…" : out;
+}
 
 std::string calls_text(const std::vector<Call>& calls, size_t max_bytes) {
   std::string out;

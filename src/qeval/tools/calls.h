@@ -23,6 +23,9 @@ struct CallFault {
   std::string detail;
 };
 
+// A value in a message: JSON, cut at about 80 bytes.
+std::string shown(const PyValue& value);
+
 // f(a=1, b='x'), one call after the other, for people; at most about `max_bytes`.
 std::string calls_text(const std::vector<Call>& calls, size_t max_bytes = 2000);
 

@@ -96,22 +96,22 @@ std::string around(std::string_view text, size_t at) {
   return printable(valid_utf8(text.substr(begin, 40)));
 }
 
-CallFault fault(FailureClass c, std::string detail) { return {c, std::move(detail)}; }
+CallFault json_fault(FailureClass c, std::string detail) { return {c, std::move(detail)}; }
 
 // Why a text that begins like JSON is none.
 CallFault diagnose(std::string_view text, size_t begin, const ValueBuilder& builder) {
-  if (builder.too_deep()) return fault(FailureClass::invalid_json, fmt::format("nested deeper than {} levels", kMaxJsonDepth));
+  if (builder.too_deep()) return json_fault(FailureClass::invalid_json, fmt::format("nested deeper than {} levels", kMaxJsonDepth));
   if (text[begin] == '{' || text[begin] == '[') {
     JsonSpan span = scan_json(text, begin);
     if (span.unterminated_string)
-      return fault(FailureClass::unterminated_string, fmt::format("the string that begins at {} never ends: {}", place_of(text, span.string_begin), around(text, span.string_begin + 20)));
-    if (!span.closed) return fault(FailureClass::invalid_json, "the text ends before the JSON does");
+      return json_fault(FailureClass::unterminated_string, fmt::format("the string that begins at {} never ends: {}", place_of(text, span.string_begin), around(text, span.string_begin + 20)));
+    if (!span.closed) return json_fault(FailureClass::invalid_json, "the text ends before the JSON does");
     std::string_view rest = text.substr(span.end);
     size_t after = rest.find_first_not_of(" \t\r\n");
     if (after != std::string_view::npos && builder.fault_at() >= span.end)
-      return fault(FailureClass::surrounding_text, fmt::format("text follows the JSON at {}: {}", place_of(text, span.end + after), printable(valid_utf8(rest.substr(after, 40)))));
+      return json_fault(FailureClass::surrounding_text, fmt::format("text follows the JSON at {}: {}", place_of(text, span.end + after), printable(valid_utf8(rest.substr(after, 40)))));
   }
-  return fault(FailureClass::invalid_json, fmt::format("no JSON at {}: {}", place_of(text, builder.fault_at()), around(text, builder.fault_at())));
+  return json_fault(FailureClass::invalid_json, fmt::format("no JSON at {}: {}", place_of(text, builder.fault_at()), around(text, builder.fault_at())));
 }
 
 }  // namespace
@@ -146,7 +146,7 @@ JsonReading read_json(std::string_view text) {
   JsonReading out;
   size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) {
-    out.fault = fault(FailureClass::invalid_json, "the text is empty");
+    out.fault = json_fault(FailureClass::invalid_json, "the text is empty");
     return out;
   }
   ValueBuilder builder;
@@ -157,7 +157,7 @@ JsonReading read_json(std::string_view text) {
     return out;
   }
   if (parsed) builder.fail_at(nul);
-  if (text.substr(begin, 3) == "```") out.fault = fault(FailureClass::code_fence, "a Markdown fence surrounds it");
+  if (text.substr(begin, 3) == "```") out.fault = json_fault(FailureClass::code_fence, "a Markdown fence surrounds it");
   else out.fault = diagnose(text, begin, builder);
   return out;
 }

@@ -5,7 +5,8 @@
 
 namespace qeval {
 
-// ASCII letters only, whatever the locale; other bytes stay.
+// ASCII only, whatever the locale; other bytes are no digits and no letters, and stay.
+inline bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 inline char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 inline char upper_ascii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 inline std::string lower_ascii(std::string_view text) {
