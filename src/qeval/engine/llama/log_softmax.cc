@@ -61,6 +61,30 @@ QEVAL_VECTOR_CLONES float sum_exp_block(const float* x, size_t n, float max) {
   return sum;
 }
 
+QEVAL_VECTOR_CLONES void maxima_of_blocks(const float* x, size_t n_blocks, float* out) {
+  for (size_t b = 0; b < n_blocks; ++b) {
+    const float* block = x + b * kRowBlock;
+    float lanes[kLanes];
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] = block[j];
+    for (size_t i = kLanes; i < kRowBlock; i += kLanes)
+      for (size_t j = 0; j < kLanes; ++j) lanes[j] = block[i + j] > lanes[j] ? block[i + j] : lanes[j];
+    float best = lanes[0];
+    for (float lane : lanes) best = lane > best ? lane : best;
+    out[b] = best;
+  }
+}
+
+QEVAL_VECTOR_CLONES float scaled_sum_exp(const float* x, size_t n, float max, float inverse_t) {
+  float lanes[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] += exp_negative((x[i + j] - max) * inverse_t);
+  float sum = 0;
+  for (float lane : lanes) sum += lane;
+  for (; i < n; ++i) sum += exp_negative((x[i] - max) * inverse_t);
+  return sum;
+}
+
 }  // namespace
 
 RowSummary summarize_row(const float* logits, size_t n) {
@@ -88,5 +112,13 @@ int32_t argmax_row(const float* logits, size_t n) {
   const float* first = std::find(logits, logits + n, max);
   return first == logits + n ? 0 : static_cast<int32_t>(first - logits);
 }
+
+void block_maxima(const float* logits, size_t n, float* out) {
+  const size_t whole = n / kRowBlock;
+  maxima_of_blocks(logits, whole, out);
+  if (whole * kRowBlock < n) out[whole] = max_of(logits + whole * kRowBlock, n - whole * kRowBlock);
+}
+
+double block_mass(const float* logits, size_t n, float max, float inverse_t) { return scaled_sum_exp(logits, n, max, inverse_t); }
 
 }  // namespace qeval

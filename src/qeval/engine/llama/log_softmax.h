@@ -18,4 +18,10 @@ RowSummary summarize_row(const float* logits, size_t n);
 void summarize_rows(const std::vector<const float*>& rows, size_t n, int n_threads, RowSummary* out);
 int32_t argmax_row(const float* logits, size_t n);
 
+inline constexpr size_t kRowBlock = 64;
+// The greatest of each kRowBlock logits, the last block may be shorter; `out` holds ceil(n / kRowBlock).
+void block_maxima(const float* logits, size_t n, float* out);
+// sum exp((logit - max) * inverse_t), in float (relative error < 2e-7; below e^-87 a term counts as that).
+double block_mass(const float* logits, size_t n, float max, float inverse_t);
+
 }  // namespace qeval

@@ -106,51 +106,8 @@ bool TokenSampler::constrain() {
 }
 
 TokenId TokenSampler::choose(const float* logits) {
-  return sampling_.temperature > 0 ? draw(logits) : argmax_row(logits, static_cast<size_t>(model_.n_vocab()));
-}
-
-TokenId TokenSampler::draw(const float* logits) {
   const size_t n = static_cast<size_t>(model_.n_vocab());
-  const TokenId best = argmax_row(logits, n);
-  const double inverse_t = 1 / sampling_.temperature;
-  const float max = logits[best];
-  auto weight = [&](float logit) { return std::exp((static_cast<double>(logit) - max) * inverse_t); };
-  candidates_.clear();
-  const double floor = sampling_.min_p > 0 ? max + std::log(sampling_.min_p) / inverse_t : -INFINITY;
-  for (size_t i = 0; i < n; ++i)
-    if (logits[i] >= floor && std::isfinite(logits[i])) candidates_.push_back({logits[i], static_cast<TokenId>(i)});
-  if (candidates_.empty()) return best;
-  auto before = [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; };
-  if (sampling_.top_k > 0 && static_cast<size_t>(sampling_.top_k) < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + sampling_.top_k, candidates_.end(), before);
-    candidates_.resize(static_cast<size_t>(sampling_.top_k));
-  }
-  double total = 0;
-  for (const auto& candidate : candidates_) total += weight(candidate.first);
-  if (sampling_.top_p < 1) {
-    // The smallest set of the most likely tokens whose mass reaches top_p; sorted no further than needed.
-    double mass = 0;
-    size_t kept = 0, sorted = 0;
-    for (size_t step = 64; kept == 0 || mass < sampling_.top_p * total; ++kept) {
-      if (kept == candidates_.size()) break;
-      if (kept == sorted) {
-        const size_t until = std::min(candidates_.size(), sorted + step);
-        std::partial_sort(candidates_.begin() + static_cast<std::ptrdiff_t>(sorted),
-                          candidates_.begin() + static_cast<std::ptrdiff_t>(until), candidates_.end(), before);
-        sorted = until;
-        step *= 8;
-      }
-      mass += weight(candidates_[kept].first);
-    }
-    candidates_.resize(kept);
-    total = mass;
-  }
-  double left = random_.random() * total;
-  for (const auto& candidate : candidates_) {
-    left -= weight(candidate.first);
-    if (left < 0) return candidate.second;
-  }
-  return candidates_.front().second;
+  return sampling_.temperature > 0 ? draw_(logits, n, sampling_, random_.random()) : argmax_row(logits, n);
 }
 
 }  // namespace qeval

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "qeval/engine/llama/model.h"
+#include "qeval/engine/llama/token_draw.h"
 #include "qeval/util/random.h"
 
 namespace qeval {
@@ -35,7 +36,6 @@ class TokenSampler {
  private:
   TokenSampler(const LlamaModel& model, const Request& request, const std::vector<TokenId>& prompt);
   TokenId choose(const float* logits);
-  TokenId draw(const float* logits);
   bool allowed(TokenId token);
   bool constrain();
   void penalize();
@@ -47,7 +47,7 @@ class TokenSampler {
   std::unordered_map<TokenId, int> output_counts_;
   std::unordered_map<TokenId, bool> seen_;  // prompt and output
   std::vector<float> scratch_;
-  std::vector<std::pair<float, TokenId>> candidates_;
+  TokenDraw draw_;
   llama_sampler* grammar_ = nullptr;
 };
 
