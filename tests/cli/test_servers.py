@@ -77,7 +77,13 @@ class ServerTest(QevalTest):
         _, plain = self.serve("--no-likelihoods")
         outcome = self.expect(0, *self.server_run(plain, "--json", tasks="arc_challenge"))
         self.assertEqual([t["task"] for t in outcome.json()["tasks"]], ["arc_challenge_gen"])
-        self.assertIn("arc_challenge_gen runs in its place", outcome.err)
+        self.assertIn("arc_challenge_gen runs instead", outcome.err)
+        own = self.folder / "own"
+        own.mkdir()
+        (own / "both.yaml").write_text("group: both\ntask: [arc_challenge, gsm8k]\naggregate_metric_list: [{metric: acc}]\n")
+        grouped = self.expect(0, *self.server_run(plain, "--json", "--include-path", own, tasks="both"))
+        self.assertIn("both: no score for the group", grouped.err)
+        self.assertEqual(grouped.json().get("groups", []), [])
 
     def test_a_server_that_dies_ends_the_run_and_it_goes_on_later(self):
         process, url = self.serve("--first-ms", 50, "--max-running", 1)

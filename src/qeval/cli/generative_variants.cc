@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "qeval/cli/console.h"
@@ -39,11 +41,20 @@ bool choices_are_letters(const PlannedTask& planned, const TaskRegistry& registr
   return n > 0;
 }
 
+// A group is a score over its own tasks; where another took the place of one, what is left is no such score.
+void drop_groups_of(const std::set<std::string>& replaced, RunPlan& plan) {
+  std::erase_if(plan.groups, [&](const GroupSpec& group) {
+    const bool whole = std::none_of(group.tasks.begin(), group.tasks.end(), [&](const std::string& task) { return replaced.contains(task); });
+    if (!whole && !group.metrics.empty()) console().note(fmt::format("{}: no score for the group, other tasks run instead of its own", group.name));
+    return !whole;
+  });
+}
+
 }  // namespace
 
 Status use_generative_variants(RunPlan& plan, const EngineCapabilities& can, bool is_instruct, const TaskRegistry& registry) {
   if (can.loglikelihood) return {};
-  std::set<std::string> present;
+  std::map<std::string, std::vector<std::string>> replaced;  // by variant
   std::vector<PlannedTask> tasks;
   for (PlannedTask& task : plan.tasks) {
     auto spec = task.pending.empty() ? registry.describe(task.name) : Result<TaskSpec>(TaskSpec{});
@@ -59,14 +70,22 @@ Status use_generative_variants(RunPlan& plan, const EngineCapabilities& can, boo
       tasks.push_back(std::move(task));
       continue;
     }
-    console().note(fmt::format("{}: this server gives no log-likelihoods; {} runs in its place, a different protocol", task.name, *variant));
-    if (!present.insert(*variant).second) continue;
+    std::vector<std::string>& in_place_of = replaced[*variant];
+    in_place_of.push_back(task.name);
+    if (in_place_of.size() > 1) continue;
     task.name = *variant;
     task.overrides.num_fewshot.reset();
     task.overrides.apply_chat_template = task.overrides.apply_chat_template || is_instruct;
     tasks.push_back(std::move(task));
   }
   plan.tasks = std::move(tasks);
+  std::set<std::string> all_replaced;
+  for (const auto& [variant, names] : replaced) {
+    all_replaced.insert(names.begin(), names.end());
+    const std::string others = names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "";
+    console().note(fmt::format("{}{}: this server gives no log-likelihoods; {} runs instead, a different protocol", names[0], others, variant));
+  }
+  drop_groups_of(all_replaced, plan);
   return {};
 }
 
