@@ -70,6 +70,16 @@ class FakeVllm(QevalTest):
 
 
 class Starts(FakeVllm):
+    def test_bench_starts_one_server_with_the_presets_bound_and_stops_it(self):
+        report = self.expect(0, "bench", "--engine", "vllm", "--vllm", FAKE, "--model", self.folder / "model", "--concurrency", "1,2",
+                             "--requests", 6, "--prompt-tokens", 20, "--output-tokens", 4, "--json").json()
+        self.assertEqual([level["n_good"] for level in report["levels"]], [6, 6])
+        self.assertEqual(report["engine"], "vllm")
+        self.assertEqual(len(self.starts()), 1)
+        args = self.starts()[0]["args"]
+        self.assertEqual(args[args.index("--max-num-seqs") + 1], "64")
+        self.none_left()
+
     def test_a_run_starts_one_server_for_all_tasks_and_stops_it(self):
         outcome = self.expect(0, *self.args("--json", tasks="gsm8k,arc_challenge"))
         tasks = {t["task"]: t for t in outcome.json()["tasks"]}

@@ -77,9 +77,10 @@ class Bench {
     request_ = o_.engine;
     request_.preset.name = o_.preset;
     request_.adaptive = false;
+    request_.stop = stop_.flag();
     request_.ignore_eos = !o_.respect_eos && o_.tasks.empty();
     // The load is the bench's to choose: a server takes what comes.
-    if (request_.engine != "llama" && request_.engine != "fake") request_.settings.push_back("max_num_seqs=16384");
+    if (request_.engine == "openai") request_.settings.push_back("max_num_seqs=16384");
     return {};
   }
 
@@ -263,8 +264,9 @@ class Bench {
 
 void add_options(CLI::App& app, BenchOptions& o) {
   app.add_option("--model", o.engine.model, "As for `qeval run`")->required();
-  app.add_option("--engine", o.engine.engine, "llama (embedded), openai (a server that is running), or fake")->capture_default_str()->check(CLI::IsMember({"llama", "openai", "fake"}));
+  app.add_option("--engine", o.engine.engine, "llama (embedded), vllm (started here for the time of the bench), openai (a server that is running), or fake")->capture_default_str()->check(CLI::IsMember({"llama", "vllm", "openai", "fake"}));
   app.add_option("--base-url", o.engine.base_urls, "Engine openai: address of a server; several share the load");
+  app.add_option("--vllm", o.engine.vllm, "Engine vllm: the program, or its virtual environment's folder (default: vllm in PATH)");
   app.add_option("--preset", o.preset, "Serving preset")->capture_default_str();
   app.add_option("--set", o.engine.settings, "Change a setting of the preset: KEY=VALUE");
   app.add_option("--threads", o.engine.n_threads, "Engine llama: CPU threads");
@@ -301,6 +303,7 @@ void add_bench_command(CLI::App& app, Command& command) {
                "  qeval bench --engine openai --base-url http://127.0.0.1:8000 --model qwen2.5-7b-instruct --concurrency 1,8,64\n"
                "  qeval bench --engine openai --base-url http://127.0.0.1:8000 --model qwen2.5-7b-instruct --rate 1,2,4 --prompt-tokens 512-2048\n"
                "  qeval bench --engine openai --base-url http://127.0.0.1:8000 --model qwen2.5-7b-instruct --target 'ttft_p95<500ms,itl_p99<50ms'\n"
+               "  qeval bench --engine vllm --model qwen2.5-7b-instruct --preset performance --concurrency 1,32,128\n"
                "  qeval bench --model ./model.gguf --tasks gsm8k_cot_zeroshot --limit 50 --concurrency 1,16");
   sub->callback([&command, options] { command.action = [options] { return Bench(*options).go(); }; });
 }

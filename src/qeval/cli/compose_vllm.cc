@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr int kMostInFlight = 16384;
 constexpr double kUsualTokens = 2048;  // of one request of an evaluation: what KV room on a CPU is made for
 
 struct ServedModel {
@@ -212,6 +213,10 @@ VllmOptions engine_options(const EngineRequest& request, const ServedModel& mode
   client.hf_id = plan.hf_id;
   client.weights_id = plan.weights.verified ? plan.weights.sha256 : "";
   client.engine_name = "vllm";
+  client.adaptive = request.adaptive;
+  client.ignore_eos = request.ignore_eos;
+  // A load test sends what it likes; the server's own bound stays the preset's.
+  if (!request.adaptive) client.preset.max_num_seqs = kMostInFlight;
   if (model.spec) client.stop_token_ids = model.spec->stop_ids;
   if (model.spec && model.spec->thinking == "switch") client.default_thinking = model.spec->thinking_default;
   options.connect = [client](const std::string& base_url, const std::string& served_name) {
