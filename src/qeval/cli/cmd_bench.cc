@@ -138,16 +138,8 @@ class Bench {
     return {};
   }
 
-  std::vector<std::string> servers() const {
-    std::vector<std::string> out;
-    const Json& settings = engine_->info().settings;
-    if (settings.is_object() && settings.contains("base_urls"))
-      for (const Json& url : settings["base_urls"]) out.push_back(url.get<std::string>());
-    return out;
-  }
-
   std::optional<ServerCounters> counters() const {
-    const auto urls = servers();
+    const auto& urls = engine_->info().metrics_urls;
     return urls.empty() ? std::nullopt : read_server_counters(urls, api_key_from_environment());
   }
 

@@ -30,11 +30,11 @@ std::optional<ServerCounters> parse_server_counters(std::string_view metrics) {
   return out;
 }
 
-std::optional<ServerCounters> read_server_counters(const std::vector<std::string>& base_urls, const std::string& api_key) {
+std::optional<ServerCounters> read_server_counters(const std::vector<std::string>& metrics_urls, const std::string& api_key) {
   std::optional<ServerCounters> sum;
-  for (const std::string& url : base_urls) {
+  for (const std::string& url : metrics_urls) {
     HttpRequest request;
-    request.url = url + "/metrics";
+    request.url = url;
     request.bearer_token = api_key;
     request.max_bytes = int64_t{16} << 20;
     request.connect_timeout_s = 3;

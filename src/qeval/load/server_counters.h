@@ -14,6 +14,6 @@ struct ServerCounters {
 // From a Prometheus text; no value where it counts no tokens (vLLM and llama-server do).
 std::optional<ServerCounters> parse_server_counters(std::string_view metrics);
 // The sum over several servers; no value where one has none. Blocking, a few seconds at most.
-std::optional<ServerCounters> read_server_counters(const std::vector<std::string>& base_urls, const std::string& api_key);
+std::optional<ServerCounters> read_server_counters(const std::vector<std::string>& metrics_urls, const std::string& api_key);
 
 }  // namespace qeval
