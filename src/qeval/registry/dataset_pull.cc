@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "qeval/net/hub.h"
 #include "qeval/net/row_service.h"
@@ -201,11 +202,17 @@ Result<std::vector<DataFileStatus>> pull_dataset(const DatasetInfo& dataset, con
   QEVAL_CHECK(make_directories(places.cache_dir + "/data"));
   Puller puller(dataset, places, options);
   std::vector<DataFileStatus> before = dataset_status(dataset, places);
+  std::optional<Error> failed;  // of all files: one host that is out of reach says nothing about another
   for (size_t i = 0; i < dataset.files.size(); ++i) {
     if (dataset.files[i].optional && !options.all) continue;
     if (before[i].state != DataState::absent && !options.again) continue;
-    QEVAL_CHECK(puller.pull(dataset.files[i]));
+    Status pulled = puller.pull(dataset.files[i]);
+    if (pulled) continue;
+    if (failed) failed->message += "\n" + pulled.error().message;
+    else failed = pulled.error();
+    if (pulled.error().kind == ErrorKind::interrupted) break;
   }
+  if (failed) return fail(*failed);
   return verify_dataset(dataset, places);
 }
 
