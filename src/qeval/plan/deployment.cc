@@ -10,6 +10,7 @@ namespace {
 
 // Beside weights and KV a CUDA process holds its context, graphs and workspaces.
 constexpr double kCudaOverheadBytes = 0.8e9;
+constexpr double kGgmlCudaBytes = 1.3e9;  // context, kernels and cuBLAS workspace: 1.2 to 1.3 GB on an H200 with CUDA 13
 constexpr int kDefaultBatchedTokens = 8192;  // vLLM on data-centre devices
 constexpr double kLlamaMicroBatch = 512;
 
@@ -71,7 +72,8 @@ void set_memory(const DeploymentRequest& r, Deployment& d, double batched_tokens
   d.kv_block_tokens = kv_block_tokens(r.model, d.serving);
   if (r.engine == "llama") {
     // Half of what is free on a CPU, as the engine takes it; the preset's share of a device.
-    d.activation_bytes = llama_compute_bytes(r.model, d.serving, batched_tokens, r.preset.max_num_seqs, d.expected_tokens);
+    d.activation_bytes = llama_compute_bytes(r.model, d.serving, batched_tokens, r.preset.max_num_seqs, d.expected_tokens) +
+                         (r.hardware.is_cpu ? 0 : kGgmlCudaBytes);
     double free = d.memory_bytes * (r.hardware.is_cpu ? 1 : r.preset.gpu_memory_utilization) - d.weight_bytes;
     d.budget_bytes = d.memory_bytes * (r.hardware.is_cpu ? 1 : r.preset.gpu_memory_utilization);
     d.kv_budget_bytes = (free - d.activation_bytes) * (r.hardware.is_cpu ? 0.5 : 0.8);
