@@ -15,6 +15,5 @@ struct Table {
   std::string markdown() const;
 };
 std::string escape_markdown_cell(const std::string& text);
-std::string escape_html(const std::string& text);
 
 }  // namespace qeval
