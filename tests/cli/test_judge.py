@@ -104,6 +104,9 @@ class Judge(QevalTest):
             {"contains": "Assistant A's Answer]\n", "text": "[[A]]"}]}
         out = self.judge("1", "--against", "2", "--json", script=fair).json()["result"]
         self.assertEqual((out["n_first"], out["n_second"], out["n_tie"]), (3, 0, 3))
+        compared = (self.folder / "TRACKER.md").read_text().split("### Compared by a Judge")[1].split("---\n\n##")[0]
+        self.assertRegex(compared, r"\| run 1: .*\| run 2: .*\| +0 \| +0 \| +6 \|.*6 of 6")
+        self.assertRegex(compared, r"\| run 1: .*\| run 2: .*\| +3 \| +0 \| +3 \|")
 
     def test_planted_pairs_show_a_biased_judge(self):
         out = self.judge("--check", "--json", script={"default": "[[A]]"}).json()["check"]

@@ -97,6 +97,13 @@ std::string category_table(const Json& judge) {
   return table.terminal();
 }
 
+Status update_tracker(const JudgeArguments& options, const Store& store) {
+  if (options.judge.no_tracker) return {};
+  QEVAL_CHECK(rewrite_tracker(store, options.judge.tracker));
+  console().note("tracker: " + options.judge.tracker);
+  return {};
+}
+
 Result<int> rate(const JudgeArguments& options, Judge judge, RunId run, Store& store) {
   QEVAL_TRY(auto registry, open_task_registry(task_sources(options.judge.common)));
   QEVAL_TRY(RatingOutcome outcome, rate_run(std::move(judge), run, *registry, options.ask_twice));
@@ -112,14 +119,11 @@ Result<int> rate(const JudgeArguments& options, Judge judge, RunId run, Store& s
     if (outcome.n_unanswered > 0) fmt::print("  {} questions are not answered in full and were not judged\n", outcome.n_unanswered);
   }
   std::fflush(stdout);
-  if (!options.judge.no_tracker) {
-    QEVAL_CHECK(rewrite_tracker(store, options.judge.tracker));
-    console().note("tracker: " + options.judge.tracker);
-  }
+  QEVAL_CHECK(update_tracker(options, store));
   return code_of(outcome.judge_run, options);
 }
 
-Result<int> compare(const JudgeArguments& options, Judge judge) {
+Result<int> compare(const JudgeArguments& options, Judge judge, Store& store) {
   QEVAL_TRY(PairOutcome outcome, compare_runs_by_judge(std::move(judge), *options.run, *options.against));
   console().progress_done();
   const PairResult& r = outcome.result;
@@ -136,6 +140,8 @@ Result<int> compare(const JudgeArguments& options, Judge judge) {
     fmt::print("  {}\n", outcome.judge.check.empty() ? "judge not checked (qeval judge --check)" : "judge checked: " + outcome.judge.check);
     if (outcome.n_unmatched > 0) fmt::print("  {} questions were answered by one run only\n", outcome.n_unmatched);
   }
+  std::fflush(stdout);
+  QEVAL_CHECK(update_tracker(options, store));
   return code_of(outcome.judge_run, options);
 }
 
@@ -201,7 +207,7 @@ Result<int> judge_command(JudgeArguments options) {
   StopSignals stop;
   QEVAL_TRY(Judge judge, make_judge(options, options.judge, *store, sandbox, stop));
   if (options.check) return check(options, std::move(judge));
-  if (options.against) return compare(options, std::move(judge));
+  if (options.against) return compare(options, std::move(judge), *store);
   return rate(options, std::move(judge), *options.run, *store);
 }
 

@@ -59,7 +59,7 @@ std::string render_tracker(const TrackerInput& input, const std::map<std::string
   std::string out = overview_section(input) + kept.block("overview");
   out += "---\n\n" + models_section(input) + "---\n\n" + presets_section(input);
   out += "---\n\n" + results_section(input, groups) + kept.block("results");
-  out += "---\n\n" + comparison_section(subjects, comparisons) + kept.block("analysis");
+  out += "---\n\n" + comparison_section(subjects, comparisons) + judged_pairs_table(input) + kept.block("analysis");
   out += "---\n\n" + upcoming_section(input, groups) + kept.block("upcoming");
   out += "---\n\n" + questions_section(subjects, comparisons) + kept.block("questions");
   out += "---\n\n## Development Notes\n\n" + environment_section(input) + known_issues_section(input, subjects) +

@@ -14,6 +14,7 @@ struct TrackerInput {
   std::vector<RunView> runs;      // oldest first
   std::vector<ModelSpec> models;  // the registry, in its order
   std::vector<Preset> presets;    // in the registry's order
+  std::vector<Json> judged_pairs; // {first_run, second_run, judge, judge_run, result}, as a judge run kept them; oldest first
   Json imported;                  // historic rows of a first tracker (import_tracker_v1), or null
   std::string adopted;            // text of a document that was there before; kept whole
 };

@@ -241,6 +241,27 @@ std::string comparison_section(const std::vector<const Subject*>& subjects, cons
   return out + speed_table(subjects);
 }
 
+std::string judged_pairs_table(const TrackerInput& input) {
+  Table table;
+  table.headers = {"A", "B", "Judge", "A wins", "B wins", "Ties", "A's win rate", "Orders disagree"};
+  table.aligns = {Align::left, Align::left, Align::left, Align::right, Align::right, Align::right, Align::left, Align::right};
+  auto label = [&](int64_t id) {
+    for (const RunView& view : input.runs)
+      if (view.run.id == id) return fmt::format("run {}: {}", id, view.subject());
+    return fmt::format("run {}", id);
+  };
+  for (const Json& pair : input.judged_pairs) {
+    const Json result = pair.value("result", Json::object());
+    const int64_t n = json_int(result, "n"), disagree = json_int(result, "n_disagree");
+    table.rows.push_back({label(json_int(pair, "first_run")), label(json_int(pair, "second_run")), json_string(pair, "judge"),
+                          std::to_string(json_int(result, "n_first")), std::to_string(json_int(result, "n_second")), std::to_string(json_int(result, "n_tie")),
+                          n > 0 ? fmt::format("{} [{:.1f}, {:.1f}]", percent(json_number(result, "win_rate")), 100 * json_number(result, "low"), 100 * json_number(result, "high")) : "unmeasured",
+                          fmt::format("{} of {}", disagree, n)});
+  }
+  if (table.rows.empty()) return "";
+  return "### Compared by a Judge\n\nThe same questions, each pair in both orders; won only where both orders name the same winner.\n\n" + table.markdown() + "\n";
+}
+
 std::string questions_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons) {
   return "## Research Questions\n\nAnswered as far as the stored runs allow.\n\n### **Model Size Impact**\n\n" +
          size_impact(comparisons) + "\n### **Configuration Optimization**\n\n" + preset_impact(subjects, comparisons) +

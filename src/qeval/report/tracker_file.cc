@@ -111,8 +111,27 @@ Status update_tracker_file(const std::string& path, const TrackerInput& input) {
   return write_file_atomic(path, document);
 }
 
+namespace {
+
+// What comparing two runs' answers by a judge came to; null for a run of another kind.
+Result<Json> judged_pair(const Store& store, const RunRecord& run) {
+  if (run.suite != kJudgeSuite) return Json();
+  const Json about = run.spec.value(Json::json_pointer("/arguments/judge"), Json::object());
+  if (!about.contains("first_run")) return Json();
+  const std::string name = fmt::format("judge_pair:{}:{}:{}", json_int(about, "first_run"), json_int(about, "second_run"), run.id);
+  QEVAL_TRY(auto text, store.text(name));
+  return text ? parse_json(*text) : Result<Json>(Json());
+}
+
+}  // namespace
+
 Result<TrackerInput> tracker_input(const Store& store) {
   TrackerInput input;
+  QEVAL_TRY(auto runs, store.runs());
+  for (const RunRecord& run : runs) {
+    QEVAL_TRY(Json pair, judged_pair(store, run));
+    if (pair.is_object()) input.judged_pairs.push_back(std::move(pair));
+  }
   QEVAL_TRY(input.runs, load_views(store));
   // What a judge said about others is no result of its own.
   std::erase_if(input.runs, [](const RunView& view) { return view.run.suite == kJudgeSuite; });

@@ -61,6 +61,7 @@ std::string function_calling_section(const Subject& subject);
 std::string thinking_section(const Subject& subject);  // "" where no task said whether to think
 std::string issues_identified(const Subject& subject, bool with_runs);
 std::string comparison_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons);
+std::string judged_pairs_table(const TrackerInput& input);  // "" where no two runs were compared by a judge
 std::string upcoming_section(const TrackerInput& input, const std::vector<ModelGroup>& groups);
 std::string questions_section(const std::vector<const Subject*>& subjects, const Comparisons& comparisons);
 std::string environment_section(const TrackerInput& input);
