@@ -12,7 +12,8 @@ from qeval_test import FIXTURES, MODEL, QevalTest
 class BadInput(QevalTest):
     def test_usage(self):
         self.expect(2, "run")
-        self.expect(2, "nonsense")
+        self.assertIn("there is no command 'nonsense'", self.expect(2, "nonsense").err)
+        self.assertIn("did you mean run?", self.expect(2, "rum").err)
         self.expect(2, "run", "--model", "x", "--engine", "fake")
 
     def test_unknown_task_names_near_ones(self):

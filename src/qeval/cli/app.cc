@@ -6,6 +6,8 @@
 #include <cstdlib>
 
 #include "qeval/cli/command.h"
+#include "qeval/text/near_names.h"
+#include "qeval/text/unicode.h"
 #include "qeval/util/version.h"
 
 namespace qeval {
@@ -52,6 +54,17 @@ std::vector<std::string> split_commas(const std::string& text) {
   return out;
 }
 
+namespace {
+
+// The first word where it names no command, else null.
+const char* unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return nullptr;
+  const std::string name = argv[1];
+  return app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == name; }).empty() ? argv[1] : nullptr;
+}
+
+}  // namespace
+
 int run_cli(int argc, char** argv) {
   CLI::App app("Know which Qwen to deploy, and trust the number.", "qeval");
   app.set_version_flag("--version", std::string("qeval ") + kQevalVersion);
@@ -82,10 +95,22 @@ int run_cli(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (const char* unknown = unknown_command(app, argc, argv)) {
+      std::vector<std::string> names;
+      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+      const std::string near = near_names(unknown, names);
+      fmt::print(stderr, "qeval: there is no command '{}'{} `qeval --help` lists them\n", printable(unknown), near.empty() ? ";" : near);
+      return kUsage;
+    }
     int code = app.exit(e);
     return code == 0 ? kDone : kUsage;
   }
   Result<int> result = command.action();
+  if (result && *result == kInterrupted) {
+    // An engine may have left a thread behind that must not meet the end of static objects.
+    std::fflush(nullptr);
+    std::_Exit(kInterrupted);
+  }
   if (result) return *result;
   fmt::print(stderr, "qeval: {}\n", result.error().message);
   return exit_code(result.error());

@@ -76,7 +76,7 @@ class LlamaEngine : public Engine {
   }
   Result<std::unique_ptr<EngineSession>> open_session(const SessionOptions& options) override {
     QEVAL_CHECK(measure_memory());
-    return make_llama_session(*model_, setup_, options);
+    return make_llama_session(model_, setup_, options);
   }
 
  private:
@@ -84,7 +84,7 @@ class LlamaEngine : public Engine {
   void describe(const LlamaOptions& options);
   Status measure_memory();
 
-  std::unique_ptr<LlamaModel> model_;
+  std::shared_ptr<const LlamaModel> model_;
   EngineInfo info_;
   LlamaSessionSetup setup_;
   Preset preset_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <thread>
 
 #include "qeval/text/unicode.h"
@@ -14,13 +15,18 @@ using std::chrono::milliseconds;
 
 class LlamaSession : public EngineSession {
  public:
-  LlamaSession(const LlamaModel& model, const LlamaSessionSetup& setup, const SessionOptions& options)
-      : model_(model), max_len_(setup.generator.max_len), queue_(options.max_pending),
-        scorer_(model, setup.scoring, queue_, options.exact, setup.max_forks),
-        generator_(model, setup.generation, queue_, options.exact, setup.generator), worker_([this] { run(); }) {}
+  LlamaSession(std::shared_ptr<const LlamaModel> model, const LlamaSessionSetup& setup, const SessionOptions& options)
+      : kept_model_(std::move(model)), model_(*kept_model_), max_len_(setup.generator.max_len), queue_(options.max_pending),
+        scorer_(model_, setup.scoring, queue_, options.exact, setup.max_forks),
+        generator_(model_, setup.generation, queue_, options.exact, setup.generator), worker_([this] { run(); }) {}
   ~LlamaSession() override {
     queue_.stop();
     worker_.join();
+  }
+  // Ends the worker; whether it has ended in time.
+  bool stop_within(milliseconds time) {
+    queue_.stop();
+    return ended_.get_future().wait_for(time) == std::future_status::ready;
   }
 
   Result<bool> submit(Request request) override { return queue_.submit(std::move(request)); }
@@ -52,6 +58,7 @@ class LlamaSession : public EngineSession {
   bool valid_tokens(const std::vector<TokenId>& tokens) const;
   void publish_stats();
 
+  const std::shared_ptr<const LlamaModel> kept_model_;
   const LlamaModel& model_;
   const int max_len_;
   SessionQueue queue_;
@@ -62,6 +69,7 @@ class LlamaSession : public EngineSession {
   SessionStats stats_;
   std::string last_context_;               // the choices of a doc share their context: tokenised once
   std::vector<TokenId> last_context_tokens_;
+  std::promise<void> ended_;
   std::thread worker_;                     // last: it uses everything above
 };
 
@@ -74,6 +82,7 @@ void LlamaSession::run() {
     generator_.fail_all(EngineFailure::engine_error, message);
     queue_.die({ErrorKind::environment, message}, EngineFailure::engine_error);
   }
+  ended_.set_value();
 }
 
 void LlamaSession::work() {
@@ -240,9 +249,34 @@ Result<RenderedPrompt> render_chat(const LlamaModel& model, const ChatPrompt& ch
   return RenderedPrompt{std::move(text), {}};
 }
 
-std::unique_ptr<EngineSession> make_llama_session(const LlamaModel& model, const LlamaSessionSetup& setup,
+namespace {
+
+// llama.cpp clears gigabytes of a new cache in one call that nothing interrupts. Whoever ends the session then does not wait for
+// it: the worker stays behind with all that it uses, and ends by itself.
+class LeftBehind : public EngineSession {
+ public:
+  explicit LeftBehind(std::unique_ptr<LlamaSession> session) : session_(std::move(session)) {}
+  ~LeftBehind() override {
+    if (!session_->stop_within(milliseconds(250))) (void)session_.release();
+  }
+  Result<bool> submit(Request request) override { return session_->submit(std::move(request)); }
+  std::optional<Response> next(milliseconds timeout) override { return session_->next(timeout); }
+  void cancel(RequestId id) override { session_->cancel(id); }
+  void cancel_all() override { session_->cancel_all(); }
+  void close_input() override { session_->close_input(); }
+  bool finished() const override { return session_->finished(); }
+  SessionStats stats() const override { return session_->stats(); }
+  std::optional<Error> died() const override { return session_->died(); }
+
+ private:
+  std::unique_ptr<LlamaSession> session_;
+};
+
+}  // namespace
+
+std::unique_ptr<EngineSession> make_llama_session(std::shared_ptr<const LlamaModel> model, const LlamaSessionSetup& setup,
                                                   const SessionOptions& options) {
-  return std::make_unique<LlamaSession>(model, setup, options);
+  return std::make_unique<LeftBehind>(std::make_unique<LlamaSession>(std::move(model), setup, options));
 }
 
 }  // namespace qeval

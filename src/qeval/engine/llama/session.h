@@ -15,8 +15,9 @@ struct LlamaSessionSetup {
   int max_forks = 16;  // sequences that a model with recurrent state scores at once
 };
 
-// Owns the worker thread that decodes. `model` must outlive it.
-std::unique_ptr<EngineSession> make_llama_session(const LlamaModel& model, const LlamaSessionSetup& setup,
+// Owns the worker thread that decodes. Its destructor takes no longer than a moment, even where llama.cpp is in a call that
+// cannot be interrupted: the worker then keeps what it needs until it ends.
+std::unique_ptr<EngineSession> make_llama_session(std::shared_ptr<const LlamaModel> model, const LlamaSessionSetup& setup,
                                                   const SessionOptions& options);
 
 // Text of a request's prompt through the model's template where it is a chat. Error: the template's complaint.
