@@ -70,6 +70,11 @@ class FakeVllm(QevalTest):
 
 
 class Starts(FakeVllm):
+    def test_tools_stand_in_the_prompt_unless_vllm_can_read_the_models_calls(self):
+        self.assertIn("tool mode prompt", self.expect(0, *self.args(tasks="bfcl_simple_python")).out)
+        parser = ["--set", "vllm.enable_auto_tool_choice=true", "--set", "vllm.tool_call_parser=hermes"]
+        self.assertIn("tool mode native", self.expect(0, *self.args(*parser, tasks="bfcl_simple_python")).out)
+
     def test_bench_starts_one_server_with_the_presets_bound_and_stops_it(self):
         report = self.expect(0, "bench", "--engine", "vllm", "--vllm", FAKE, "--model", self.folder / "model", "--concurrency", "1,2",
                              "--requests", 6, "--prompt-tokens", 20, "--output-tokens", 4, "--json").json()

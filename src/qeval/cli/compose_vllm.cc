@@ -262,6 +262,8 @@ Result<EnginePlan> plan_vllm(const EngineRequest& request, Preset preset) {
   QEVAL_CHECK(check_fit(model, install, command, plan));
   // Built once without a port: what cannot be is known before anything starts.
   QEVAL_TRY(VllmCommand built, build_vllm_command(command));
+  // Without a parser for the model's call syntax vLLM refuses every request with tools.
+  plan.offers_tools = built.settings.contains("tool-call-parser");
   plan.options = {{"vllm", built.settings}, {"yarn_factor", request.yarn_factor}};
   plan.details = {{"vllm", install.executable}, {"version", install.version_text}, {"command", shell_line(built)}, {"notes", built.notes}};
   plan.load = [options = engine_options(request, model, command, plan, flags), flags] {
