@@ -208,6 +208,8 @@ VllmOptions engine_options(const EngineRequest& request, const ServedModel& mode
   options.server.progress = [](const std::string& line) { console().progress(line); };
   options.server.note = [](const std::string& line) { console().note(line); };
   options.weights = plan.weights;
+  options.device = command.install.cpu_build ? fmt::format("CPU ({})", json_string(host_environment(), "cpu")) : device_of(command.install).name;
+  if (options.device.empty()) options.device = "GPU";
   OpenAiOptions client;
   client.preset = plan.preset;
   client.hf_id = plan.hf_id;

@@ -131,7 +131,7 @@ class VllmEngine : public Engine {
     info_.name = "vllm";
     info_.version = options_.server.command.install.version_text;
     info_.build = options_.server.command.install.cpu_build ? "cpu" : "gpu";
-    if (inner.device.empty()) info_.device = options_.server.command.install.cpu_build ? "CPU" : "GPU";
+    info_.device = options_.device;
     info_.weights = options_.weights;
     info_.settings = command.settings;
     if (inner.settings.is_object())

@@ -12,6 +12,7 @@ namespace qeval {
 struct VllmOptions {
   VllmServerOptions server;
   WeightsIdentity weights;
+  std::string device;  // what it computes on, for people and for the reuse key; a server does not say
   // An engine that speaks to the server at `base_url` under `served_name`. Called again after a restart.
   std::function<Result<std::unique_ptr<Engine>>(const std::string& base_url, const std::string& served_name)> connect;
 };
