@@ -101,6 +101,7 @@ class Starts(FakeVllm):
         # The record says what was started; the monitor saw the server's own counters.
         (environment,) = self.rows("select environment from runs")[0]
         self.assertEqual(json.loads(environment)["engine"]["name"], "vllm")
+        self.assertRegex(json.loads(environment)["engine"]["device"], r"^CPU \(.+\)$")
         self.assertEqual(json.loads(environment)["engine"]["settings"]["max-num-seqs"], 64)
         (performance,) = self.rows("select performance from runs")[0]
         self.assertEqual(json.loads(performance)["server"]["running_peak"], 3)

@@ -5,12 +5,12 @@
 #include <algorithm>
 
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval::agent {
 namespace {
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (static_cast<unsigned char>(c) & 0x80) != 0; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string plain(const std::string& text) {
   std::string lower = py_lower(text), out;
@@ -26,15 +26,15 @@ bool stands_alone(const std::string& text, size_t at, size_t n) {
     char before = text[at - 1];
     if (is_word(before)) return false;
     bool joins = before == '.' || before == ',';
-    if (is_digit(text[at]) && joins && at > 1 && is_digit(text[at - 2])) return false;
-    if (is_digit(text[at]) && before == '-' && (at == 1 || !is_word(text[at - 2]))) return false;  // a negative number
+    if (is_ascii_digit(text[at]) && joins && at > 1 && is_ascii_digit(text[at - 2])) return false;
+    if (is_ascii_digit(text[at]) && before == '-' && (at == 1 || !is_word(text[at - 2]))) return false;  // a negative number
   }
   size_t end = at + n;
   if (end < text.size() && is_word(text[end - 1])) {
     char after = text[end];
     if (is_word(after)) return false;
     bool joins = after == '.' || after == ',';
-    if (is_digit(text[end - 1]) && joins && end + 1 < text.size() && is_digit(text[end + 1])) return false;
+    if (is_ascii_digit(text[end - 1]) && joins && end + 1 < text.size() && is_ascii_digit(text[end + 1])) return false;
   }
   return true;
 }

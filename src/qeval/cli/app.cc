@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "qeval/cli/command.h"
 #include "qeval/text/near_names.h"
@@ -56,11 +58,15 @@ std::vector<std::string> split_commas(const std::string& text) {
 
 namespace {
 
-// The first word where it names no command, else null.
-const char* unknown_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return nullptr;
-  const std::string name = argv[1];
-  return app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == name; }).empty() ? argv[1] : nullptr;
+// Where the first word names no command: what to say of it.
+std::optional<std::string> unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return std::nullopt;
+  const std::string word = argv[1];
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+  if (std::find(names.begin(), names.end(), word) != names.end()) return std::nullopt;
+  const std::string near = near_names(word, names);
+  return fmt::format("there is no command '{}'{} `qeval --help` lists them", printable(word), near.empty() ? ";" : near);
 }
 
 }  // namespace
@@ -95,25 +101,20 @@ int run_cli(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (const char* unknown = unknown_command(app, argc, argv)) {
-      std::vector<std::string> names;
-      for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
-      const std::string near = near_names(unknown, names);
-      fmt::print(stderr, "qeval: there is no command '{}'{} `qeval --help` lists them\n", printable(unknown), near.empty() ? ";" : near);
+    if (auto unknown = unknown_command(app, argc, argv)) {
+      fmt::print(stderr, "qeval: {}\n", *unknown);
       return kUsage;
     }
     int code = app.exit(e);
     return code == 0 ? kDone : kUsage;
   }
   Result<int> result = command.action();
-  if (result && *result == kInterrupted) {
-    // An engine may have left a thread behind that must not meet the end of static objects.
-    std::fflush(nullptr);
-    std::_Exit(kInterrupted);
-  }
-  if (result) return *result;
-  fmt::print(stderr, "qeval: {}\n", result.error().message);
-  return exit_code(result.error());
+  if (!result) fmt::print(stderr, "qeval: {}\n", result.error().message);
+  const int code = result ? *result : exit_code(result.error());
+  if (code != kInterrupted) return code;
+  // An engine may have left a thread behind that must not meet the end of static objects.
+  std::fflush(nullptr);
+  std::_Exit(code);
 }
 
 }  // namespace qeval

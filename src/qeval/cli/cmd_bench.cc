@@ -79,8 +79,7 @@ class Bench {
     request_.adaptive = false;
     request_.stop = stop_.flag();
     request_.ignore_eos = !o_.respect_eos && o_.tasks.empty();
-    // The load is the bench's to choose: a server takes what comes.
-    if (request_.engine == "openai") request_.settings.push_back("max_num_seqs=16384");
+    if (request_.engine == "openai") request_.settings.push_back(fmt::format("max_num_seqs={}", kMostInFlight));
     return {};
   }
 

@@ -38,6 +38,9 @@ class SandboxHolder {
   std::unique_ptr<Sandbox> sandbox_;
 };
 
+// Requests that a load test may have in flight: the load is its own to choose, a server takes what comes.
+inline constexpr int kMostInFlight = 16384;
+
 struct EngineRequest {
   std::vector<std::string> settings;  // --set KEY=VALUE, applied to the preset
   std::string engine = "llama";

@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
-constexpr int kMostInFlight = 16384;
 constexpr double kUsualTokens = 2048;  // of one request of an evaluation: what KV room on a CPU is made for
 
 struct ServedModel {
@@ -152,8 +151,8 @@ Hardware device_of(const VllmInstall& install) {
       }
   } else {
     out.is_cpu = true;
-    out.name = "this machine";
     Json host = host_environment();
+    out.name = fmt::format("CPU ({})", json_string(host, "cpu"));
     out.memory_bytes = static_cast<double>(json_int(host, "memory_limit_bytes", json_int(host, "memory_bytes")));
   }
   out.bandwidth = out.flops = 1;
@@ -208,7 +207,7 @@ VllmOptions engine_options(const EngineRequest& request, const ServedModel& mode
   options.server.progress = [](const std::string& line) { console().progress(line); };
   options.server.note = [](const std::string& line) { console().note(line); };
   options.weights = plan.weights;
-  options.device = command.install.cpu_build ? fmt::format("CPU ({})", json_string(host_environment(), "cpu")) : device_of(command.install).name;
+  options.device = device_of(command.install).name;
   if (options.device.empty()) options.device = "GPU";
   OpenAiOptions client;
   client.preset = plan.preset;
@@ -217,7 +216,7 @@ VllmOptions engine_options(const EngineRequest& request, const ServedModel& mode
   client.engine_name = "vllm";
   client.adaptive = request.adaptive;
   client.ignore_eos = request.ignore_eos;
-  // A load test sends what it likes; the server's own bound stays the preset's.
+  // Of the client alone: the server's own bound stays the preset's.
   if (!request.adaptive) client.preset.max_num_seqs = kMostInFlight;
   if (model.spec) client.stop_token_ids = model.spec->stop_ids;
   if (model.spec && model.spec->thinking == "switch") client.default_thinking = model.spec->thinking_default;

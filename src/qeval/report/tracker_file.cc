@@ -127,12 +127,11 @@ Result<Json> judged_pair(const Store& store, const RunRecord& run) {
 
 Result<TrackerInput> tracker_input(const Store& store) {
   TrackerInput input;
-  QEVAL_TRY(auto runs, store.runs());
-  for (const RunRecord& run : runs) {
-    QEVAL_TRY(Json pair, judged_pair(store, run));
+  QEVAL_TRY(input.runs, load_views(store));
+  for (const RunView& view : input.runs) {
+    QEVAL_TRY(Json pair, judged_pair(store, view.run));
     if (pair.is_object()) input.judged_pairs.push_back(std::move(pair));
   }
-  QEVAL_TRY(input.runs, load_views(store));
   // What a judge said about others is no result of its own.
   std::erase_if(input.runs, [](const RunView& view) { return view.run.suite == kJudgeSuite; });
   QEVAL_CHECK(load_items(store, input.runs));

@@ -2,6 +2,7 @@
 
 #include "qeval/scorer/filter_steps.h"
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -29,7 +30,7 @@ std::string ExactMatch::normalised(std::string_view text) const {
     if (auto rest = regex.sub("", out)) out = std::move(*rest);
   if (ignore_case_) out = py_lower(out);
   if (ignore_punctuation_) std::erase_if(out, is_ascii_punctuation);
-  if (ignore_numbers_) std::erase_if(out, [](char c) { return c >= '0' && c <= '9'; });
+  if (ignore_numbers_) std::erase_if(out, is_ascii_digit);
   return out;
 }
 

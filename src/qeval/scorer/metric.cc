@@ -7,6 +7,7 @@
 
 #include "qeval/scorer/agent_score.h"
 #include "qeval/scorer/filter_steps.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -112,7 +113,7 @@ std::optional<int64_t> pass_k(const std::string& name) {
     std::string rest = name.substr(prefix.size());
     if (rest == "k") return 0;
     if (!rest.empty() && rest.size() < 7 &&
-        std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; }))
+        std::all_of(rest.begin(), rest.end(), is_ascii_digit))
       return std::stoll(rest);
   }
   return std::nullopt;

@@ -14,7 +14,6 @@
 namespace qeval {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // What one metric of one filter has to say about each scored doc.
 struct Column {

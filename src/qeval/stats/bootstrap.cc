@@ -10,7 +10,6 @@
 namespace qeval {
 namespace {
 
-
 // Linear interpolation between order statistics (type 7, the default of R and NumPy).
 double percentile(const std::vector<double>& sorted, double p) {
   double at = p * static_cast<double>(sorted.size() - 1);

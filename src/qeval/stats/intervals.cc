@@ -8,7 +8,6 @@
 namespace qeval {
 namespace {
 
-
 // Root of an increasing function on [low, high]; stops at the last bit that can move.
 template <typename F>
 double bisect(double low, double high, F&& below_target) {

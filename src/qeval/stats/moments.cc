@@ -7,7 +7,6 @@
 namespace qeval {
 namespace {
 
-
 // NaN has no place in an order; it goes last, by itself.
 bool before(double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; }
 

@@ -6,11 +6,12 @@
 
 #include "qeval/task/hooks.h"
 #include "qeval/text/python_literal.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 
 bool all_digits(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_ascii_digit);
 }
 
 Result<Field> Field::compile(const Json& spec, const std::unordered_set<std::string>& columns) {

@@ -8,6 +8,7 @@
 
 #include "qeval/text/unicode.h"
 #include "qeval/text/utf8.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval::jinja {
 namespace {
@@ -28,7 +29,6 @@ std::string normalize_newlines(std::string_view text) {
   return out;
 }
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
 
 class Lexer {
  public:
@@ -149,7 +149,7 @@ class Lexer {
         fail(block ? "expected '%}' to end the statement" : "expected '}}' to end the expression");
       if (open.empty() && close(block)) return;
       char c = peek();
-      if (digit(c)) number();
+      if (is_ascii_digit(c)) number();
       else if (c == '\'' || c == '"') string();
       else if (!name()) op(open);
     }
@@ -174,7 +174,7 @@ class Lexer {
 
   // End of digits with single underscores between them.
   size_t digits_end(size_t i) const {
-    while (i < in_.size() && (digit(in_[i]) || (in_[i] == '_' && i + 1 < in_.size() && digit(in_[i + 1])))) ++i;
+    while (i < in_.size() && (is_ascii_digit(in_[i]) || (in_[i] == '_' && i + 1 < in_.size() && is_ascii_digit(in_[i + 1])))) ++i;
     return i;
   }
 
@@ -183,7 +183,7 @@ class Lexer {
     bool is_real = false;
     bool after_dot = at_ > 0 && in_[at_ - 1] == '.';
     if (!after_dot) {
-      if (end + 1 < in_.size() && in_[end] == '.' && digit(in_[end + 1])) {
+      if (end + 1 < in_.size() && in_[end] == '.' && is_ascii_digit(in_[end + 1])) {
         is_real = true;
         end = digits_end(end + 1);
       }
@@ -191,7 +191,7 @@ class Lexer {
       if (e < in_.size() && (in_[e] == 'e' || in_[e] == 'E')) {
         ++e;
         if (e < in_.size() && (in_[e] == '+' || in_[e] == '-')) ++e;
-        if (e < in_.size() && digit(in_[e])) {
+        if (e < in_.size() && is_ascii_digit(in_[e])) {
           is_real = true;
           end = digits_end(e);
         }
@@ -215,7 +215,7 @@ class Lexer {
       text.clear();
       for (end = at_ + 2; end < in_.size(); ++end) {
         char c = in_[end], low = static_cast<char>(c | 32);
-        int v = digit(c) ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : 99;
+        int v = is_ascii_digit(c) ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : 99;
         if (c == '_') continue;
         if (v >= base) break;
         text += c;

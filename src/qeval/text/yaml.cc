@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "qeval/text/unicode.h"
+#include "qeval/util/ascii.h"
 
 namespace qeval {
 namespace {
@@ -32,7 +33,6 @@ struct Fault {
   std::string message;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads scalars the way that PyYAML's implicit resolvers (YAML 1.1) match them.
 class Cursor {
@@ -67,7 +67,7 @@ class Cursor {
       take(":");
       char first = peek();
       if (!digits(1, 2)) return false;
-      if (first > '5' && at_ >= 2 && is_digit(text_[at_ - 2])) return false;
+      if (first > '5' && at_ >= 2 && is_ascii_digit(text_[at_ - 2])) return false;
       ++n;
     }
     return n > 0;
@@ -167,7 +167,7 @@ Json to_float(std::string_view scalar) {
   std::string v = without_underscores(scalar);
   double sign = !v.empty() && v[0] == '-' ? -1 : 1;
   if (!v.empty() && (v[0] == '-' || v[0] == '+')) v.erase(0, 1);
-  if (v.size() == 4 && v[0] == '.' && !is_digit(v[1]))
+  if (v.size() == 4 && v[0] == '.' && !is_ascii_digit(v[1]))
     return v[1] == 'i' || v[1] == 'I' ? sign * std::numeric_limits<double>::infinity()
                                       : std::numeric_limits<double>::quiet_NaN();
   if (v.find(':') == std::string::npos) return sign * std::strtod(v.c_str(), nullptr);

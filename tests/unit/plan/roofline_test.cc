@@ -150,6 +150,14 @@ TEST(DeploymentPlan, WeightsThatDoNotFitAreSaid) {
   EXPECT_TRUE(plan_deployment(r)->weights_fit);
 }
 
+TEST(DeploymentPlan, TheEmbeddedEngineLeavesRoomForCudaOnADevice) {
+  DeploymentRequest r = request("qwen3-0.6b", "h100");
+  r.engine = "llama";
+  const double on_device = plan_deployment(r)->activation_bytes;
+  r.hardware.is_cpu = true;
+  EXPECT_NEAR(on_device - plan_deployment(r)->activation_bytes, 1.3e9, 0.1e9) << "an H200 showed 1.2 to 1.3 GB";
+}
+
 TEST(DeploymentPlan, SettingsWithoutMeaningAreErrors) {
   DeploymentRequest r = request("qwen3-8b", "h100");
   r.preset.vllm = {{"tensor_parallel_size", 0}};

@@ -131,6 +131,15 @@ TEST_F(DatasetPull, NamesEverySourceThatFailed) {
   EXPECT_THAT(done.error().message, HasSubstr("127.0.0.1:9"));
 }
 
+TEST_F(DatasetPull, AFileOutOfReachDoesNotKeepTheOthersBack) {
+  auto done = pull("      - {path: x.json, sources: [{url: \"" + url("missing") + "\"}]}\n      - {path: y.json, sources: [{url: \"" + url("model") +
+                   "\"}]}\n      - {path: z.json, sources: [{url: \"" + url("missing") + "\"}]}\n");
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("x.json"));
+  EXPECT_THAT(done.error().message, HasSubstr("z.json"));
+  EXPECT_TRUE(file_exists(scratch.path + "/data/y.json"));
+}
+
 TEST_F(DatasetPull, RowsArchivesAndPackages) {
   std::string make =
       "import zipfile,tarfile,io\n"

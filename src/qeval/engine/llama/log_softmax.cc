@@ -50,14 +50,14 @@ QEVAL_VECTOR_CLONES float max_of(const float* x, size_t n) {
   return best;
 }
 
-QEVAL_VECTOR_CLONES float sum_exp_block(const float* x, size_t n, float max) {
+QEVAL_VECTOR_CLONES float sum_exp(const float* x, size_t n, float max, float inverse_t) {
   float lanes[kLanes] = {};
   size_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += exp_negative(x[i + j] - max);
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] += exp_negative((x[i + j] - max) * inverse_t);
   float sum = 0;
   for (float lane : lanes) sum += lane;
-  for (; i < n; ++i) sum += exp_negative(x[i] - max);
+  for (; i < n; ++i) sum += exp_negative((x[i] - max) * inverse_t);
   return sum;
 }
 
@@ -74,17 +74,6 @@ QEVAL_VECTOR_CLONES void maxima_of_blocks(const float* x, size_t n_blocks, float
   }
 }
 
-QEVAL_VECTOR_CLONES float scaled_sum_exp(const float* x, size_t n, float max, float inverse_t) {
-  float lanes[kLanes] = {};
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] += exp_negative((x[i + j] - max) * inverse_t);
-  float sum = 0;
-  for (float lane : lanes) sum += lane;
-  for (; i < n; ++i) sum += exp_negative((x[i] - max) * inverse_t);
-  return sum;
-}
-
 }  // namespace
 
 RowSummary summarize_row(const float* logits, size_t n) {
@@ -94,7 +83,7 @@ RowSummary summarize_row(const float* logits, size_t n) {
   const float* first = std::find(logits, logits + n, out.max);
   out.argmax = first == logits + n ? 0 : static_cast<int32_t>(first - logits);
   double sum = 0;
-  for (size_t at = 0; at < n; at += kBlock) sum += sum_exp_block(logits + at, std::min(kBlock, n - at), out.max);
+  for (size_t at = 0; at < n; at += kBlock) sum += sum_exp(logits + at, std::min(kBlock, n - at), out.max, 1);
   out.log_sum_exp = out.max + std::log(sum);
   return out;
 }
@@ -119,6 +108,6 @@ void block_maxima(const float* logits, size_t n, float* out) {
   if (whole * kRowBlock < n) out[whole] = max_of(logits + whole * kRowBlock, n - whole * kRowBlock);
 }
 
-double block_mass(const float* logits, size_t n, float max, float inverse_t) { return scaled_sum_exp(logits, n, max, inverse_t); }
+double block_mass(const float* logits, size_t n, float max, float inverse_t) { return sum_exp(logits, n, max, inverse_t); }
 
 }  // namespace qeval
