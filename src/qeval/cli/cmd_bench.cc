@@ -261,7 +261,7 @@ void add_options(CLI::App& app, BenchOptions& o) {
   app.add_option("--preset", o.preset, "Serving preset")->capture_default_str();
   app.add_option("--set", o.engine.settings, "Change a setting of the preset: KEY=VALUE");
   app.add_option("--threads", o.engine.n_threads, "Engine llama: CPU threads");
-  app.add_option("--fake-script", o.engine.fake_script, "Engine fake: JSON file {\"prompt part\": \"answer\"}");
+  app.add_option("--fake-script", o.engine.fake_script, "Engine fake: JSON file {\"answers\": [{\"contains\": \"part of a prompt\", \"text\": \"answer\"}]}");
   app.add_option("--concurrency", o.concurrency, "Closed loop: so many questions at once, a list of levels (default 1,4,16)");
   app.add_option("--rate", o.rate, "Open loop: arrivals a second, a list of levels");
   app.add_option("--burstiness", o.burstiness, "Open loop: 1 = Poisson arrivals, less = bursts, more = evener")->capture_default_str()->check(CLI::Range(0.01, 1000.0));

@@ -56,7 +56,7 @@ void print_memory(const DeploymentRequest& r, const Deployment& d) {
 }
 
 void print_throughput(const DeploymentRequest& r, const Deployment& d) {
-  bool measured = r.decode_efficiency > 0;
+  bool measured = r.decode_efficiency.known();
   Table table;
   table.headers = {"Concurrency", "Running", "Step", "Generated tok/s", "Per stream", "With prompts"};
   if (measured) table.headers.insert(table.headers.end(), {"Expected", "With prompts"});
@@ -75,7 +75,7 @@ void print_throughput(const DeploymentRequest& r, const Deployment& d) {
   }
   fmt::print("\n{}", table.terminal());
   if (measured)
-    fmt::print("expected: {:.0f} % of the roofline for answers{}, from {}\n", 100 * r.decode_efficiency,
+    fmt::print("expected: {:.0f} to {:.0f} % of the roofline for answers{}, from {}\n", 100 * r.decode_efficiency.least(), 100 * r.decode_efficiency.most(),
                r.prefill_efficiency > 0 ? fmt::format(", {:.0f} % for prompts", 100 * r.prefill_efficiency) : "", r.efficiency_source);
   else
     fmt::print("at the roofline; what of it is reached is *unmeasured*: no earlier run with this engine on this hardware in the store\n");
@@ -95,7 +95,7 @@ Result<int> plan(const PlanArguments& o) {
   request.prompt_tokens = o.prompt_tokens;
   request.output_tokens = o.output_tokens;
   QEVAL_TRY(Calibration known, stored_calibration(o.common.store, request.engine, request.hardware, request.model.name));
-  request.decode_efficiency = known.decode;
+  request.decode_efficiency = std::move(known.decode);
   request.prefill_efficiency = known.prefill;
   request.efficiency_source = known.source;
   QEVAL_TRY(Deployment deployment, plan_deployment(request));

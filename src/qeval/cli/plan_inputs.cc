@@ -65,12 +65,12 @@ Result<Hardware> this_cpu() {
   std::string name = fmt::format("{}, {} threads", json_string(environment, "cpu", "CPU"), json_number(environment, "usable_cores", 1));
   std::string file = user_cache_dir() + "/cpu-speed.json";
   if (auto text = read_file(file))
-    if (auto json = parse_json(*text); json && json_string(*json, "name") == name && utc_now_ms() - json_int(*json, "measured_ms") < kCpuSpeedKeptMs)
-      return Hardware{"cpu", name, memory, json_number(*json, "bandwidth"), json_number(*json, "flops"), true, "measured on this machine"};
+    if (auto json = parse_json(*text); json && json_string(*json, "name") == name && json->contains("peak_flops") && utc_now_ms() - json_int(*json, "measured_ms") < kCpuSpeedKeptMs)
+      return Hardware{"cpu", name, memory, json_number(*json, "bandwidth"), json_number(*json, "peak_flops"), true, "measured on this machine"};
   console().progress("measuring this CPU (2 s)");
   Hardware out = measured_cpu(memory, name);
   console().progress_done();
-  Json kept = {{"name", name}, {"bandwidth", out.bandwidth}, {"flops", out.flops}, {"measured_ms", utc_now_ms()}};
+  Json kept = {{"name", name}, {"bandwidth", out.bandwidth}, {"peak_flops", out.flops}, {"measured_ms", utc_now_ms()}};
   if (make_directories(user_cache_dir())) (void)write_file_atomic(file, dump_json(kept) + "\n");
   return out;
 }

@@ -312,7 +312,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--tracker", o.tracker, "Tracker document to rewrite")->capture_default_str();
   app.add_flag("--no-tracker", o.no_tracker, "Leave the tracker alone");
   app.add_option("--output-path", o.output_path, "Also write results_*.json and samples_*.jsonl in lm-eval's format");
-  app.add_option("--fake-script", o.fake_script, "Engine fake: JSON file {\"prompt part\": \"answer\"}");
+  app.add_option("--fake-script", o.fake_script, "Engine fake: JSON file {\"answers\": [{\"contains\": \"part of a prompt\", \"text\": \"answer\"}]}");
   app.add_option("--vllm", o.vllm, "Engine vllm: the program, or its virtual environment's folder (default: vllm in PATH)");
   app.add_flag("--dry-run", o.dry_run, "Print the resolved plan, compute nothing");
   app.add_flag("--unsafe-code", o.common.unsafe_code, "Run model-written code without a sandbox where none works");

@@ -5,15 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/stats/moments.h"
+
 namespace qeval {
 namespace {
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  size_t n = values.size();
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 // The engine's steps of a stream's length (its generator makes the cache in these).
 double stream_length(double longest, int max_len) {
@@ -45,14 +40,14 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
   work.prompt_length = std::max(1.0, mean_prompt);
   work.context = mean_prompt + (p.n_responses > 0 ? static_cast<double>(p.n_new_tokens) / static_cast<double>(p.n_responses) / 2 : 0);
   WorkTime roofline = work_time(f.model, f.serving, f.hardware, work);
-  Json out = {{"engine", f.engine}, {"hardware", f.hardware.name}, {"model", f.model.name}, {"mean_streams", work.concurrency},
+  Json out = {{"engine", f.engine}, {"hardware", f.hardware.name}, {"model", f.model.name}, {"hardware_flops", f.hardware.flops}, {"mean_streams", work.concurrency},
               {"roofline_prefill_s", roofline.prefill_s}, {"roofline_decode_s", roofline.decode_s}};
   bool apart = p.prefill_s > 0 || p.decode_s > 0;
   if (apart && p.prefill_s > 0 && roofline.prefill_s > 0) out["prefill_efficiency"] = roofline.prefill_s / p.prefill_s;
   if (apart && p.decode_s > 0 && roofline.decode_s > 0) out["decode_efficiency"] = roofline.decode_s / p.decode_s;
   double measured = p.decode_busy_s > 0 ? p.decode_busy_s : p.wall_s;
   if (!apart && measured > 0 && roofline.total_s() > 0) out["prefill_efficiency"] = out["decode_efficiency"] = roofline.total_s() / measured;
-  double prefill = before.prefill > 0 ? before.prefill : 1, decode = before.decode > 0 ? before.decode : 1;
+  double prefill = before.prefill > 0 ? before.prefill : 1, decode = before.decode.known() ? before.decode.at(work.concurrency) : 1;
   double expected_s = roofline.prefill_s / prefill + roofline.decode_s / decode;
   out["calibrated_by"] = before.source;
   if (expected_s > 0) {
@@ -72,18 +67,20 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
 
 Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model) {
   for (bool same_model : {true, false}) {
-    std::vector<double> prefill, decode;
+    std::vector<double> prefill;
+    std::vector<std::pair<double, double>> decode;
     std::string ids;
     for (const EarlierRun& r : runs) {
       if (json_string(r.predicted, "engine") != engine || json_string(r.predicted, "hardware") != hardware) continue;
+      if (!r.predicted.contains("hardware_flops")) continue;  // a share of another roofline
       if (same_model && json_string(r.predicted, "model") != model) continue;
       double p = json_number(r.predicted, "prefill_efficiency"), d = json_number(r.predicted, "decode_efficiency");
       if (p > 0) prefill.push_back(p);
-      if (d > 0) decode.push_back(d);
+      if (d > 0) decode.emplace_back(std::max(1.0, json_number(r.predicted, "mean_streams")), d);
       if (p > 0 || d > 0) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", r.run);
     }
     if (ids.empty()) continue;
-    return {median(prefill), median(decode), fmt::format("run{} {} on {}", ids.find(',') == std::string::npos ? "" : "s", ids, hardware)};
+    return {prefill.empty() ? 0 : median(prefill), EfficiencyCurve(std::move(decode)), fmt::format("run{} {} on {}", ids.find(',') == std::string::npos ? "" : "s", ids, hardware)};
   }
   return {};
 }

@@ -10,8 +10,9 @@ namespace qeval {
 
 // What earlier runs reached of the roofline; 0: none known.
 struct Calibration {
-  double prefill = 0, decode = 0;
-  std::string source;  // "median of runs 3, 5 on NVIDIA H100"
+  double prefill = 0;
+  EfficiencyCurve decode;
+  std::string source;  // "runs 3, 5 on NVIDIA H100"
 };
 
 // A finished run's own figures beside the roofline's, kept with its performance as `predicted`: hardware, engine, model,
@@ -27,7 +28,7 @@ struct RunFacts {
 };
 Json predict_run(const RunFacts& facts, const RunPerformance& measured, const Calibration& before);
 
-// Medians over earlier `predicted` records of the same engine and hardware; those of the same model alone where there are any.
+// From earlier `predicted` records of the same engine and hardware (prompts: their median); those of the same model alone where there are any.
 struct EarlierRun {
   int64_t run = 0;
   Json predicted;

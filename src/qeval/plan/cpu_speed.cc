@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "qeval/util/clock.h"
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 namespace qeval {
 namespace {
@@ -38,6 +41,25 @@ __attribute__((target_clones("arch=haswell", "default"))) double multiply_add(fl
   *sink = v[0][0];
   return 2.0 * kRounds * kChains * (sizeof(Vector) / sizeof(float));
 }
+
+#ifdef __x86_64__
+// The same with products of pairs in bf16, as libllama multiplies matrices where the CPU can.
+__attribute__((target("avx512f,avx512bf16"))) double multiply_add_bf16(float seed, volatile float* sink) {
+  constexpr int kRounds = 20000, kChains = 12;
+  __m512 v[kChains];
+  for (int c = 0; c < kChains; ++c) v[c] = _mm512_set1_ps(seed + static_cast<float>(c));
+  const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(1e-3f), _mm512_set1_ps(1e-3f));
+  for (int r = 0; r < kRounds; ++r)
+    for (int c = 0; c < kChains; ++c) v[c] = _mm512_dpbf16_ps(v[c], a, a);
+  for (int c = 1; c < kChains; ++c) v[0] = _mm512_add_ps(v[0], v[c]);
+  *sink = v[0][0];
+  return 2.0 * kRounds * kChains * 32;
+}
+bool has_bf16() { return __builtin_cpu_supports("avx512bf16"); }
+#else
+double multiply_add_bf16(float, volatile float*) { return 0; }
+bool has_bf16() { return false; }
+#endif
 
 // Work of all threads in `seconds`, a second.
 template <typename F>
@@ -72,7 +94,8 @@ CpuSpeed measure_cpu(double seconds, int n_threads) {
     return static_cast<double>(words * sizeof(uint64_t));
   });
   volatile float sink = 0;
-  out.flops = rate(out.n_threads, seconds / 2, [&](int t) { return multiply_add(static_cast<float>(t), &sink); });
+  const auto multiply = has_bf16() ? multiply_add_bf16 : multiply_add;
+  out.flops = rate(out.n_threads, seconds / 2, [&](int t) { return multiply(static_cast<float>(t), &sink); });
   return out;
 }
 

@@ -107,8 +107,10 @@ ThroughputRow throughput(const DeploymentRequest& r, const Deployment& d, int co
     return r.output_tokens / (prompt_s + r.output_tokens / (row.tokens_per_second * decode));
   };
   row.sustained = sustained(1, 1);
-  if (r.decode_efficiency > 0) row.expected = row.tokens_per_second * r.decode_efficiency;
-  if (r.decode_efficiency > 0 && r.prefill_efficiency > 0) row.expected_sustained = sustained(r.prefill_efficiency, r.decode_efficiency);
+  if (!r.decode_efficiency.known()) return row;
+  row.efficiency = r.decode_efficiency.at(batch);
+  row.expected = row.tokens_per_second * *row.efficiency;
+  if (r.prefill_efficiency > 0) row.expected_sustained = sustained(r.prefill_efficiency, *row.efficiency);
   return row;
 }
 
@@ -185,6 +187,7 @@ Json to_json(const DeploymentRequest& r, const Deployment& d) {
   for (const ThroughputRow& t : d.rows) {
     Json row = {{"concurrency", t.asked}, {"running", t.running}, {"step_ms", t.step_s * 1e3}, {"tokens_per_second", t.tokens_per_second},
                 {"per_stream", t.per_stream}, {"sustained_tokens_per_second", t.sustained}, {"bound", t.bound}};
+    row["efficiency"] = t.efficiency ? Json(*t.efficiency) : Json(nullptr);
     row["expected_tokens_per_second"] = t.expected ? Json(*t.expected) : Json(nullptr);
     row["expected_sustained_tokens_per_second"] = t.expected_sustained ? Json(*t.expected_sustained) : Json(nullptr);
     rows.push_back(std::move(row));
@@ -203,7 +206,6 @@ Json to_json(const DeploymentRequest& r, const Deployment& d) {
           {"weights_fit", d.weights_fit}, {"promise_holds", d.promise_holds},
           {"prompt_tokens", r.prompt_tokens}, {"output_tokens", r.output_tokens},
           {"prefill_tokens_per_second", d.prefill_tokens_per_second},
-          {"decode_efficiency", r.decode_efficiency > 0 ? Json(r.decode_efficiency) : Json(nullptr)},
           {"prefill_efficiency", r.prefill_efficiency > 0 ? Json(r.prefill_efficiency) : Json(nullptr)}, {"efficiency_source", r.efficiency_source},
           {"throughput", std::move(rows)}, {"notes", d.notes}};
 }

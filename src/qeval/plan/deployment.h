@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "qeval/core/model_spec.h"
+#include "qeval/plan/efficiency.h"
 #include "qeval/plan/roofline.h"
 #include "qeval/util/json.h"
 
@@ -18,8 +19,9 @@ struct DeploymentRequest {
   std::string engine = "vllm";  // vllm or llama
   double prompt_tokens = 1024, output_tokens = 256;
   std::vector<int> concurrency = {1, 8, 32, 64, 128, 256};
-  // Measured shares of the roofline in earlier runs; 0 = none known.
-  double decode_efficiency = 0, prefill_efficiency = 0;
+  // Measured shares of the roofline in earlier runs; prefill 0 = none known.
+  EfficiencyCurve decode_efficiency;
+  double prefill_efficiency = 0;
   std::string efficiency_source;
   bool reference_weights = false;  // llama: F32, whose KV is kept in F32 and whose attention is computed without fusing
 };
@@ -30,7 +32,8 @@ struct ThroughputRow {
   double step_s = 0;
   double tokens_per_second = 0, per_stream = 0;  // generated, at the roofline
   double sustained = 0;                          // with the prompts' share of the device
-  std::optional<double> expected, expected_sustained;  // the same by the efficiency of earlier runs
+  std::optional<double> efficiency;                    // of answers at so many streams, by earlier runs
+  std::optional<double> expected, expected_sustained;  // the same by that efficiency
   std::string bound;                             // bandwidth, compute, kv, scheduler
 };
 

@@ -13,7 +13,7 @@ struct Hardware {
   std::string name;   // NVIDIA H100 80 GB (SXM)
   double memory_bytes = 0;
   double bandwidth = 0;  // bytes a second
-  double flops = 0;      // bf16 matrix products a second, multiply and add counted apart; CPU: fp32
+  double flops = 0;      // bf16 matrix products a second, multiply and add counted apart
   bool is_cpu = false;
   std::string source;    // data sheet, or "measured on this machine"
 };

@@ -40,6 +40,13 @@ double standard_error(const std::vector<double>& values) {
   return sample_sd(values) / std::sqrt(static_cast<double>(values.size()));
 }
 
+double median(std::vector<double> values) {
+  if (values.empty()) return kNaN;
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
 double upper_median(std::vector<double> values) {
   if (values.empty()) return kNaN;
   std::sort(values.begin(), values.end(), before);

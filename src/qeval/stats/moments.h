@@ -16,6 +16,7 @@ double sorted_sum(std::vector<double> values);  // compensated (Neumaier)
 double mean(const std::vector<double>& values);
 double sample_sd(const std::vector<double>& values);       // divides by n-1; NaN for n < 2
 double standard_error(const std::vector<double>& values);  // sample_sd / sqrt(n): lm-eval's stderr of a mean
+double median(std::vector<double> values);
 // Upper median, sorted[n / 2], as lm-eval takes it.
 double upper_median(std::vector<double> values);
 

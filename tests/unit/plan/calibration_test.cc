@@ -45,7 +45,7 @@ TEST(Calibration, EfficiencyOfOneRunPredictsTheNext) {
   EXPECT_GT(decode, 0);
   EXPECT_LT(decode, 1);
   Calibration known = calibrate({{1, first}}, "llama", "a CPU", "tiny");
-  EXPECT_DOUBLE_EQ(known.decode, decode);
+  EXPECT_DOUBLE_EQ(known.decode.at(4), decode);
   EXPECT_NE(known.source.find("run 1"), std::string::npos);
   Json second = predict_run(facts(), measured(2, 1), known);
   EXPECT_NEAR(json_number(second, "expected_busy_s"), 3, 1e-9) << "the same work again takes what it took";
@@ -54,9 +54,9 @@ TEST(Calibration, EfficiencyOfOneRunPredictsTheNext) {
 
 TEST(Calibration, OnlyTheSameEngineAndHardwareCount) {
   Json record = predict_run(facts(), measured(2, 1), {});
-  EXPECT_EQ(calibrate({{1, record}}, "vllm", "a CPU", "tiny").decode, 0);
-  EXPECT_EQ(calibrate({{1, record}}, "llama", "another", "tiny").decode, 0);
-  EXPECT_GT(calibrate({{1, record}}, "llama", "a CPU", "another model").decode, 0) << "for want of a better one";
+  EXPECT_FALSE(calibrate({{1, record}}, "vllm", "a CPU", "tiny").decode.known());
+  EXPECT_FALSE(calibrate({{1, record}}, "llama", "another", "tiny").decode.known());
+  EXPECT_TRUE(calibrate({{1, record}}, "llama", "a CPU", "another model").decode.known()) << "for want of a better one";
   EXPECT_EQ(calibrate({}, "llama", "a CPU", "tiny").source, "");
 }
 
@@ -67,8 +67,23 @@ TEST(Calibration, TheSameModelGoesBeforeOthersAndTheMedianBeforeOutliers) {
   other["model"] = "other";
   runs.push_back({9, other});
   Calibration known = calibrate(runs, "llama", "a CPU", "tiny");
-  EXPECT_DOUBLE_EQ(known.decode, json_number(runs[1].predicted, "decode_efficiency"));
+  EXPECT_DOUBLE_EQ(known.decode.at(4), json_number(runs[1].predicted, "decode_efficiency"));
   EXPECT_EQ(known.source, "runs 1, 2, 3 on a CPU");
+}
+
+TEST(Calibration, FewStreamsDoNotSpeakForMany) {
+  std::vector<EarlierRun> runs;
+  for (auto [streams, seconds] : {std::pair{1.0, 8.0}, {16.0, 1.0}}) {
+    RunPerformance p = measured(seconds, 1);
+    p.mean_streams = streams;
+    runs.push_back({static_cast<int64_t>(runs.size() + 1), predict_run(facts(), p, {})});
+  }
+  const double few = json_number(runs[0].predicted, "decode_efficiency"), many = json_number(runs[1].predicted, "decode_efficiency");
+  ASSERT_NE(few, many);
+  const Calibration known = calibrate(runs, "llama", "a CPU", "tiny");
+  EXPECT_DOUBLE_EQ(known.decode.at(1), few);
+  EXPECT_DOUBLE_EQ(known.decode.at(64), many);
+  EXPECT_NEAR(known.decode.at(4), std::sqrt(few * many), 1e-12) << "half way between 1 and 16 on a logarithmic axis";
 }
 
 TEST(Calibration, UncalibratedIsTheRooflineItself) {

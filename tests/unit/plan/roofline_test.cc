@@ -170,7 +170,7 @@ TEST(DeploymentPlan, SettingsWithoutMeaningAreErrors) {
 
 TEST(DeploymentPlan, EfficiencyScalesWhatIsExpected) {
   DeploymentRequest r = request("qwen3-8b", "h100");
-  r.decode_efficiency = 0.5;
+  r.decode_efficiency = EfficiencyCurve({{8, 0.5}});
   r.prefill_efficiency = 0.5;
   auto d = plan_deployment(r);
   ASSERT_TRUE(d);
