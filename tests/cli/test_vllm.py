@@ -209,6 +209,15 @@ class Ends(FakeVllm):
         self.assertEqual(process.returncode, 130, err)
         self.none_left()
 
+    def test_interrupt_while_vllm_is_asked_for_its_options(self):
+        process = self.start(*self.args(), FAKE_VLLM_MODE="slow_help")
+        self.wait_for(lambda: (self.marks / "helps").exists() and (self.marks / "helps").read_text().endswith("\n"))
+        interrupt(process)
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        self.wait_for(lambda: not alive(int((self.marks / "helps").read_text())), 30)
+        self.none_left()
+
     def test_a_second_interrupt_takes_the_server_along(self):
         process = self.start(*self.args(), FAKE_VLLM_MODE="hang_after_load")
         self.wait_for(self.starts)

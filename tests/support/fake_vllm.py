@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for the program `vllm`: its version, its help, a server with the same doors, and every way to fail at the start.
 
-Environment: FAKE_VLLM_MODE = ok, oom, bad_flag, missing, port, exit, killed, silent, hang_after_load, die_after:N (requests),
+Environment: FAKE_VLLM_MODE = ok, oom, bad_flag, missing, port, exit, killed, silent, slow_help, hang_after_load, die_after:N (requests),
 engine_dead_after:N; FAKE_VLLM_VERSION; FAKE_VLLM_DIR = folder for the marks it leaves (pids, starts, arguments).
 Tokens are bytes; a log-likelihood of a token is -(1 + byte % 7) / 4, except that "zz…" is never the most likely.
 """
@@ -194,7 +194,9 @@ def main():
     if args == ["--version"]:
         print(VERSION)
     elif args[:1] == ["serve"] and any(a.startswith("--help") for a in args):
-        mark("helps", "1")
+        mark("helps", str(os.getpid()))
+        if MODE == "slow_help":
+            time.sleep(60)
         print(pathlib.Path(__file__).resolve().parent.parent.joinpath("cases/engine_vllm/help_0.32.txt").read_text())
     elif args[:1] == ["serve"]:
         serve(args[1:])

@@ -178,6 +178,7 @@ Result<int> run(const RunOptions& options) {
   if (!options.no_tracker && !options.dry_run) {
     QEVAL_CHECK(check_tracker_writable(options.tracker));
   }
+  Workplace place;  // first: an interruption is heard while vLLM is asked for its version too
   QEVAL_TRY(auto variants, variants_of(options));
   const TaskSources sources = task_sources(options.common);
   QEVAL_TRY(auto registry, open_task_registry(sources));
@@ -196,7 +197,6 @@ Result<int> run(const RunOptions& options) {
     fmt::print("{}\n", dump_json(variants.size() == 1 ? dry[0] : dry, 2));
     return kDone;
   }
-  Workplace place;
   place.tasks = registry.get();
   place.outside_tools = sources.outside_tools.get();
   QEVAL_TRY(place.store, open_store(options.common.store, {}));
