@@ -64,6 +64,15 @@ class Speed(QevalTest):
             self.assertEqual(arm["n_changed"], sum(c["arm"] == arm["name"] for c in out["changed"]))
         self.assertEqual(alone["largest_nats"], 0)
 
+    def test_memory_is_predicted_within_five_percent(self):
+        for layers, width, tasks in ((4, 256, "gsm8k"), (8, 512, "arc_challenge"), (6, 896, "arc_challenge,gsm8k")):
+            model = self.folder / f"{width}.gguf"
+            self.expect(0, "model", "make", "--like", "qwen3-0.6b", "--layers", layers, "--width", width, "--type", "BF16", "-o", model)
+            p = self.expect(0, "run", "--model", model, "--tasks", tasks, "--limit", 2, "--data-dir", FIXTURES, "--gen-kwargs",
+                            "max_gen_toks=16", "--set", "max_num_seqs=8", "--json").json()["performance"]
+            measured = p["model_bytes"] + p["kv_bytes"] + p["compute_bytes"]
+            self.assertAlmostEqual(measured / p["predicted"]["memory_bytes"], 1, delta=0.05, msg=f"{width} {tasks} {p}")
+
     def test_batching_needs_a_model(self):
         outcome = self.expect(2, "selfcheck", "--batching")
         self.assertIn("--model", outcome.err)

@@ -94,7 +94,8 @@ Result<int> plan(const PlanArguments& o) {
   QEVAL_TRY(request.concurrency, counts(o.concurrency));
   request.prompt_tokens = o.prompt_tokens;
   request.output_tokens = o.output_tokens;
-  QEVAL_TRY(Calibration known, stored_calibration(o.common.store, request.engine, request.hardware, request.model.name));
+  QEVAL_TRY(Serving serving, serving_of(request.preset, request.engine, request.reference_weights));
+  QEVAL_TRY(Calibration known, stored_calibration(o.common.store, request.engine, request.hardware, request.model.name, weight_bytes(request.model, serving)));
   request.decode_efficiency = std::move(known.decode);
   request.prefill_efficiency = known.prefill;
   request.efficiency_source = known.source;

@@ -105,18 +105,18 @@ Result<Hardware> planned_hardware(const std::string& asked) {
   return this_cpu();
 }
 
-Result<Calibration> stored_calibration(const std::string& path, const std::string& engine, const Hardware& hardware, const std::string& model) {
+Result<Calibration> stored_calibration(const std::string& path, const std::string& engine, const Hardware& hardware, const std::string& model, double weights) {
   if (!file_exists(path)) return Calibration{};
   QEVAL_TRY(auto store, open_store(path, {.read_only = true, .create = false}));
-  return stored_calibration(*store, engine, hardware, model);
+  return stored_calibration(*store, engine, hardware, model, weights);
 }
 
-Result<Calibration> stored_calibration(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model) {
+Result<Calibration> stored_calibration(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model, double weights) {
   QEVAL_TRY(auto runs, store.runs());
   std::vector<EarlierRun> earlier;
   for (const RunRecord& run : runs)
     if (Json predicted = run_performance_from_json(run.performance).predicted; predicted.is_object()) earlier.push_back({run.id, predicted});
-  return calibrate(earlier, engine, hardware.name, model);
+  return calibrate(earlier, engine, hardware.name, model, weights);
 }
 
 std::function<Json(const RunPerformance&)> run_prediction(const EnginePlan& engine, const Store& store, const std::string& model_path) {
@@ -129,7 +129,7 @@ std::function<Json(const RunPerformance&)> run_prediction(const EnginePlan& engi
     if (!hardware) return nullptr;
     auto serving = serving_of(engine.preset, engine.engine, model->reference);
     if (!serving) return nullptr;
-    auto before = stored_calibration(store, engine.engine, *hardware, model->model.name);
+    auto before = stored_calibration(store, engine.engine, *hardware, model->model.name, weight_bytes(model->model, *serving));
     RunFacts facts{model->model, *serving, *hardware, engine.engine, engine.preset, model->reference};
     return predict_run(facts, measured, before ? *before : Calibration{});
   };

@@ -22,8 +22,10 @@ Result<PlannedModel> planned_model(const std::string& asked);
 Result<Hardware> planned_hardware(const std::string& asked);
 
 // What runs in the store reached. An absent store: nothing known.
-Result<Calibration> stored_calibration(const std::string& store, const std::string& engine, const Hardware& hardware, const std::string& model);
-Result<Calibration> stored_calibration(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model);
+Result<Calibration> stored_calibration(const std::string& store, const std::string& engine, const Hardware& hardware, const std::string& model,
+                                       double weights);
+Result<Calibration> stored_calibration(const Store& store, const std::string& engine, const Hardware& hardware, const std::string& model,
+                                       double weights);
 
 // For a run: the plan's figures beside what was measured. Null where the model or the hardware is not known.
 std::function<Json(const RunPerformance&)> run_prediction(const EnginePlan& engine, const Store& store, const std::string& model_path);

@@ -93,6 +93,7 @@ struct RunPerformance {
   double prefill_s = 0, decode_s = 0;  // of decode_busy_s, where the engine tells them apart
   double mean_streams = 0;             // answers being written at a time, while any was
   int64_t longest_request_tokens = 0;  // prompt and answer as asked for
+  int64_t longest_scored_tokens = 0;   // of a log-likelihood: context and continuation
   // Objects or null. usage: what the monitor saw beyond the above (power_w, energy_j, temperature_c, …); server: what its
   // counters said; predicted: the plan's figures for this run, made after it from earlier runs alone.
   Json usage, server, predicted;

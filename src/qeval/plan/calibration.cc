@@ -10,23 +10,47 @@
 namespace qeval {
 namespace {
 
+double padded(double n) { return std::max(1.0, std::ceil(n / 256)) * 256; }
+
 // The engine's steps of a stream's length (its generator makes the cache in these).
 double stream_length(double longest, int max_len) {
   double step = 256;
   while (step < longest && step * 1.5 < longest) step *= 2;
   double rounded = step >= longest ? step : step * 1.5;
-  auto padded = [](double n) { return std::max(1.0, std::ceil(n / 256)) * 256; };
   return std::min(padded(rounded), padded(std::max<double>(longest, max_len)));
+}
+
+// Records without the roofline's figures are shares of another one.
+bool usable(const Json& predicted, const std::string& engine, const std::string& hardware) {
+  return json_string(predicted, "engine") == engine && json_string(predicted, "hardware") == hardware && predicted.contains("hardware_flops");
+}
+
+bool same_weights(const Json& predicted, const std::string& model, double weight_bytes) {
+  return json_string(predicted, "model") == model && std::abs(json_number(predicted, "model_weight_bytes") / weight_bytes - 1) < 0.01;
 }
 
 }  // namespace
 
-LlamaMemory llama_memory(const PlanModel& m, const Serving& s, const Preset& preset, double longest) {
+LlamaMemory llama_memory(const RunFacts& f, double longest_generated, double longest_scored) {
+  const PlanModel& m = f.model;
+  const Serving& s = f.serving;
+  const int micro_batch = static_cast<int>(json_number(f.preset.llama, "n_ubatch", llama_micro_batch(m, f.hardware.is_cpu)));
   LlamaMemory out;
   out.weight_bytes = weight_bytes(m, s);
-  int slots = std::clamp(preset.max_num_seqs, 1, 255) + (preset.prefix_caching ? 1 : 0);
-  out.kv_bytes = slots * (stream_length(longest, preset.max_model_len) * kv_bytes_per_token(m, s) + state_bytes_per_sequence(m, s));
-  out.compute_bytes = llama_compute_bytes(m, s, json_number(preset.llama, "n_ubatch", 512), slots, stream_length(longest, preset.max_model_len));
+  if (longest_generated > 0) {
+    const int answers = std::clamp(f.preset.max_num_seqs, 1, 255);
+    const int streams = answers + (f.preset.prefix_caching && m.hybrid() ? 1 : 0);  // a state that cannot be rolled back is kept
+    const double length = stream_length(longest_generated, f.preset.max_model_len);
+    out.kv_bytes += streams * (length * kv_bytes_per_token(m, s) + state_bytes_per_sequence(m, s));
+    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, streams, length);
+  }
+  if (longest_scored > 0) {
+    const double cells = padded(longest_scored + (m.hybrid() ? 16 : 1) * micro_batch);
+    const double state = state_bytes_per_sequence(m, s), room = (f.hardware.memory_bytes - out.weight_bytes) / 8;
+    const double sequences = state > 0 ? std::clamp(std::floor(room / state), 4.0, 255.0) : 0;
+    out.kv_bytes += cells * kv_bytes_per_token(m, s) + sequences * state;
+    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, llama_scored_rows(m, micro_batch), cells);
+  }
   return out;
 }
 
@@ -40,7 +64,7 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
   work.prompt_length = std::max(1.0, mean_prompt);
   work.context = mean_prompt + (p.n_responses > 0 ? static_cast<double>(p.n_new_tokens) / static_cast<double>(p.n_responses) / 2 : 0);
   WorkTime roofline = work_time(f.model, f.serving, f.hardware, work);
-  Json out = {{"engine", f.engine}, {"hardware", f.hardware.name}, {"model", f.model.name}, {"hardware_flops", f.hardware.flops}, {"mean_streams", work.concurrency},
+  Json out = {{"engine", f.engine}, {"hardware", f.hardware.name}, {"model", f.model.name}, {"model_weight_bytes", weight_bytes(f.model, f.serving)}, {"hardware_flops", f.hardware.flops}, {"mean_streams", work.concurrency},
               {"roofline_prefill_s", roofline.prefill_s}, {"roofline_decode_s", roofline.decode_s}};
   bool apart = p.prefill_s > 0 || p.decode_s > 0;
   if (apart && p.prefill_s > 0 && roofline.prefill_s > 0) out["prefill_efficiency"] = roofline.prefill_s / p.prefill_s;
@@ -55,8 +79,8 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
     if (p.n_new_tokens > 0) out["expected_generated_tok_s"] = static_cast<double>(p.n_new_tokens) / expected_s;
     out["expected_total_tok_s"] = (work.prefill_tokens + work.new_tokens) / expected_s;
   }
-  if (f.engine == "llama" && p.longest_request_tokens > 0) {
-    LlamaMemory memory = llama_memory(f.model, f.serving, f.preset, static_cast<double>(p.longest_request_tokens));
+  if (f.engine == "llama" && p.longest_request_tokens + p.longest_scored_tokens > 0) {
+    LlamaMemory memory = llama_memory(f, static_cast<double>(p.longest_request_tokens), static_cast<double>(p.longest_scored_tokens));
     out["weight_bytes"] = memory.weight_bytes;
     out["kv_bytes"] = memory.kv_bytes;
     out["compute_bytes"] = memory.compute_bytes;
@@ -65,15 +89,19 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
   return out;
 }
 
-Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model) {
+Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model,
+                      double weights) {
+  double nearest = -1;
+  auto distance = [&](const Json& predicted) { return std::abs(std::log(std::max(1.0, json_number(predicted, "model_weight_bytes")) / std::max(1.0, weights))); };
+  for (const EarlierRun& r : runs)
+    if (usable(r.predicted, engine, hardware) && (nearest < 0 || distance(r.predicted) < nearest)) nearest = distance(r.predicted);
   for (bool same_model : {true, false}) {
     std::vector<double> prefill;
     std::vector<std::pair<double, double>> decode;
     std::string ids;
     for (const EarlierRun& r : runs) {
-      if (json_string(r.predicted, "engine") != engine || json_string(r.predicted, "hardware") != hardware) continue;
-      if (!r.predicted.contains("hardware_flops")) continue;  // a share of another roofline
-      if (same_model && json_string(r.predicted, "model") != model) continue;
+      if (!usable(r.predicted, engine, hardware)) continue;
+      if (same_model ? !same_weights(r.predicted, model, weights) : distance(r.predicted) > nearest + 1e-9) continue;
       double p = json_number(r.predicted, "prefill_efficiency"), d = json_number(r.predicted, "decode_efficiency");
       if (p > 0) prefill.push_back(p);
       if (d > 0) decode.emplace_back(std::max(1.0, json_number(r.predicted, "mean_streams")), d);

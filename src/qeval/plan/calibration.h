@@ -28,18 +28,21 @@ struct RunFacts {
 };
 Json predict_run(const RunFacts& facts, const RunPerformance& measured, const Calibration& before);
 
-// From earlier `predicted` records of the same engine and hardware (prompts: their median); those of the same model alone where there are any.
+// From earlier `predicted` records of the same engine and hardware (prompts: their median); those of the same weights alone where there are
+// any, else those of the model whose weights are nearest in size.
 struct EarlierRun {
   int64_t run = 0;
   Json predicted;
 };
-Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model);
+Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model,
+                      double weight_bytes);
 
-// Memory of the embedded engine: weights, the cache that it makes for `slots` answers of `longest` tokens, and graphs.
+// Memory of the embedded engine: weights, the caches that it makes for answers and for log-likelihoods, and graphs. Longest: tokens
+// of a request, 0 where there is none of its kind.
 struct LlamaMemory {
   double weight_bytes = 0, kv_bytes = 0, compute_bytes = 0;
   double total() const { return weight_bytes + kv_bytes + compute_bytes; }
 };
-LlamaMemory llama_memory(const PlanModel& model, const Serving& serving, const Preset& preset, double longest);
+LlamaMemory llama_memory(const RunFacts& facts, double longest_generated, double longest_scored);
 
 }  // namespace qeval

@@ -9,6 +9,8 @@ namespace {
 constexpr int kBlock = 16;
 constexpr double kLogitBytes = 160.0 * 1048576;  // the embedded engine's bound on rows of logits
 
+int row_limit(const PlanModel& m) { return static_cast<int>(std::clamp(std::floor(kLogitBytes / (4.0 * m.vocab)), 32.0, 4096.0)); }
+
 double ceil_to(double value, double step) { return std::ceil(value / step) * step; }
 
 double table_bytes_per_weight(const Serving& s) { return std::max(2.0, s.bytes_per_weight); }
@@ -106,11 +108,16 @@ double prefill_tokens_per_second(const PlanModel& m, const Serving& s, const Har
   return h.flops * s.tensor_parallel * s.pipeline_parallel * s.data_parallel / flops;
 }
 
-double llama_compute_bytes(const PlanModel& m, const Serving& s, double micro_batch, double slots, double length) {
+int llama_micro_batch(const PlanModel& m, bool is_cpu) {
+  if (!is_cpu) return 2048;
+  return std::min(512, row_limit(m) / 32 * 32);
+}
+
+int llama_scored_rows(const PlanModel& m, int micro_batch) { return std::min(row_limit(m), std::max(32, micro_batch)); }
+
+double llama_compute_bytes(const PlanModel& m, const Serving& s, double micro_batch, double rows, double length) {
   double ff = m.n_experts > 0 ? static_cast<double>(m.d_ff) * m.n_experts_routed : m.d_ff;
-  double row = 4.0 * m.vocab;
-  double rows = std::max(slots, std::clamp(std::floor(kLogitBytes / row), 32.0, std::max(32.0, micro_batch)));
-  double feed_forward = micro_batch * 4 * ff * 4, output = rows * row + micro_batch * m.d_model * 4;
+  double feed_forward = micro_batch * 4 * ff * 4, output = rows * 4 * m.vocab + micro_batch * m.d_model * 4;
   double mask = micro_batch * length * 4;
   double scores = s.flash_attention ? 0 : micro_batch * length * m.n_heads * 4;
   return std::max(feed_forward, output) + mask + scores;

@@ -264,7 +264,7 @@ Status SampleFlow::take(Response response) {
   last_response_s_ = seconds_since(start_);
   const bool generated = flight.request.kind == RequestKind::generate;
   tally_.add(response, generated, last_response_s_);
-  if (generated) tally_.note_request(response.n_prompt_tokens + flight.request.max_new_tokens);
+  tally_.note_request(response.n_prompt_tokens + (generated ? flight.request.max_new_tokens : response.n_new_tokens), generated);
   bool first = true;
   for (const Waiter& waiter : flight.waiters) {
     if (response.failure == EngineFailure::none) {

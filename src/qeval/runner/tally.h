@@ -16,7 +16,10 @@ class Tally {
  public:
   // `now_s`: when it came, on the clock of the caller.
   void add(const Response& response, bool generated, double now_s);
-  void note_request(int64_t n_tokens) { performance_.longest_request_tokens = std::max(performance_.longest_request_tokens, n_tokens); }
+  void note_request(int64_t n_tokens, bool generated) {
+    int64_t& longest = generated ? performance_.longest_request_tokens : performance_.longest_scored_tokens;
+    longest = std::max(longest, n_tokens);
+  }
   void add_reused() { ++performance_.n_reused; }
   // `wall_s`: first submit to last response.
   RunPerformance finish(const SessionStats& stats, double wall_s) const;

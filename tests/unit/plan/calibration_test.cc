@@ -25,6 +25,8 @@ RunFacts facts() {
   return f;
 }
 
+const double kTinyBytes = weight_bytes(facts().model, facts().serving);
+
 RunPerformance measured(double decode_s, double prefill_s) {
   RunPerformance p;
   p.n_responses = 10;
@@ -44,7 +46,7 @@ TEST(Calibration, EfficiencyOfOneRunPredictsTheNext) {
   double decode = json_number(first, "decode_efficiency");
   EXPECT_GT(decode, 0);
   EXPECT_LT(decode, 1);
-  Calibration known = calibrate({{1, first}}, "llama", "a CPU", "tiny");
+  Calibration known = calibrate({{1, first}}, "llama", "a CPU", "tiny", kTinyBytes);
   EXPECT_DOUBLE_EQ(known.decode.at(4), decode);
   EXPECT_NE(known.source.find("run 1"), std::string::npos);
   Json second = predict_run(facts(), measured(2, 1), known);
@@ -54,10 +56,10 @@ TEST(Calibration, EfficiencyOfOneRunPredictsTheNext) {
 
 TEST(Calibration, OnlyTheSameEngineAndHardwareCount) {
   Json record = predict_run(facts(), measured(2, 1), {});
-  EXPECT_FALSE(calibrate({{1, record}}, "vllm", "a CPU", "tiny").decode.known());
-  EXPECT_FALSE(calibrate({{1, record}}, "llama", "another", "tiny").decode.known());
-  EXPECT_TRUE(calibrate({{1, record}}, "llama", "a CPU", "another model").decode.known()) << "for want of a better one";
-  EXPECT_EQ(calibrate({}, "llama", "a CPU", "tiny").source, "");
+  EXPECT_FALSE(calibrate({{1, record}}, "vllm", "a CPU", "tiny", kTinyBytes).decode.known());
+  EXPECT_FALSE(calibrate({{1, record}}, "llama", "another", "tiny", kTinyBytes).decode.known());
+  EXPECT_TRUE(calibrate({{1, record}}, "llama", "a CPU", "another model", kTinyBytes).decode.known()) << "for want of a better one";
+  EXPECT_EQ(calibrate({}, "llama", "a CPU", "tiny", kTinyBytes).source, "");
 }
 
 TEST(Calibration, TheSameModelGoesBeforeOthersAndTheMedianBeforeOutliers) {
@@ -66,7 +68,7 @@ TEST(Calibration, TheSameModelGoesBeforeOthersAndTheMedianBeforeOutliers) {
   Json other = predict_run(facts(), measured(0.5, 1), {});
   other["model"] = "other";
   runs.push_back({9, other});
-  Calibration known = calibrate(runs, "llama", "a CPU", "tiny");
+  Calibration known = calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes);
   EXPECT_DOUBLE_EQ(known.decode.at(4), json_number(runs[1].predicted, "decode_efficiency"));
   EXPECT_EQ(known.source, "runs 1, 2, 3 on a CPU");
 }
@@ -80,7 +82,7 @@ TEST(Calibration, FewStreamsDoNotSpeakForMany) {
   }
   const double few = json_number(runs[0].predicted, "decode_efficiency"), many = json_number(runs[1].predicted, "decode_efficiency");
   ASSERT_NE(few, many);
-  const Calibration known = calibrate(runs, "llama", "a CPU", "tiny");
+  const Calibration known = calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes);
   EXPECT_DOUBLE_EQ(known.decode.at(1), few);
   EXPECT_DOUBLE_EQ(known.decode.at(64), many);
   EXPECT_NEAR(known.decode.at(4), std::sqrt(few * many), 1e-12) << "half way between 1 and 16 on a logarithmic axis";
@@ -92,36 +94,24 @@ TEST(Calibration, UncalibratedIsTheRooflineItself) {
   EXPECT_EQ(json_string(record, "calibrated_by"), "");
 }
 
-// What the embedded engine reported (llama.cpp v0.5.0, CPU) for synthetic models of three sizes, 8 sequences, longest
-// request of 259 to 512 tokens: weights, KV and graphs in bytes.
-struct Measured {
-  const char* architecture;
-  int n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ff, vocab;
-  double weights, kv, compute;
-};
-TEST(LlamaMemory, IsWithinFivePercentOfWhatWasMeasured) {
-  for (const Measured& m : {Measured{"qwen3", 4, 256, 4, 2, 64, 768, 300, 6.45e6, 9.44e6, 7.37e6},
-                            Measured{"qwen3", 8, 512, 4, 2, 64, 1536, 300, 44.36e6, 18.87e6, 13.67e6},
-                            Measured{"qwen2", 6, 896, 14, 2, 64, 4864, 151936, 239.76e6, 14.16e6, 170.57e6}}) {
-    ModelShape shape;
-    shape.architecture = m.architecture;
-    shape.n_layers = shape.n_kv_layers = m.n_layers;
-    shape.d_model = m.d_model;
-    shape.n_heads = m.n_heads;
-    shape.n_kv_heads = m.n_kv_heads;
-    shape.head_dim = m.head_dim;
-    shape.d_ff = m.d_ff;
-    shape.vocab = m.vocab;
-    PlanModel model = plan_model_from_shape(shape, "m");
-    model.weight_bytes = m.weights;
-    Preset preset;
-    preset.max_num_seqs = 8;
-    LlamaMemory memory = llama_memory(model, *serving_of(preset, "llama"), preset, 500);
-    EXPECT_NEAR(memory.kv_bytes, m.kv, 0.01 * m.kv) << m.d_model;
-    EXPECT_NEAR(memory.compute_bytes, m.compute, 0.05 * m.compute) << m.d_model;
-    double measured = m.weights + m.kv + m.compute;
-    EXPECT_NEAR(memory.total(), measured, 0.05 * measured) << m.d_model;
-  }
+TEST(Calibration, OtherWeightsOfTheSameNameAreAnotherModel) {
+  RunFacts large = facts(), larger = facts();
+  large.model.weight_bytes = 20 * kTinyBytes;
+  larger.model.weight_bytes = 50 * kTinyBytes;
+  const Json small_run = predict_run(facts(), measured(2, 1), {}), large_run = predict_run(large, measured(3, 1), {});
+  const std::vector<EarlierRun> runs = {{1, small_run}, {2, large_run}};
+  EXPECT_EQ(calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes).source, "run 1 on a CPU");
+  EXPECT_EQ(calibrate(runs, "llama", "a CPU", "tiny", 20 * kTinyBytes).source, "run 2 on a CPU");
+  EXPECT_EQ(calibrate(runs, "llama", "a CPU", "other", 50 * kTinyBytes).source, "run 2 on a CPU") << "the nearest in size";
+}
+
+TEST(LlamaMemory, CountsTheCachesOfWhatIsAsked) {
+  const RunFacts f = facts();
+  const LlamaMemory answers = llama_memory(f, 300, 0), choices = llama_memory(f, 0, 300), both = llama_memory(f, 300, 300);
+  EXPECT_DOUBLE_EQ(both.kv_bytes, answers.kv_bytes + choices.kv_bytes);
+  EXPECT_DOUBLE_EQ(both.compute_bytes, answers.compute_bytes + choices.compute_bytes);
+  EXPECT_DOUBLE_EQ(choices.kv_bytes, 1024 * kv_bytes_per_token(f.model, f.serving)) << "one request and a micro-batch, padded";
+  EXPECT_EQ(llama_memory(f, 0, 0).kv_bytes, 0);
 }
 
 TEST(CpuSpeed, IsPlausible) {
