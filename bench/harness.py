@@ -34,7 +34,7 @@ class Harness:
                 json.dump({"answers": [{"contains": doc["prompt"], "text": doc["canonical_solution"]} for doc in self.references()]}, file)
             seconds, out = self.one_run(work, "--engine", "fake", "--fake-script", f"{work}/script.json", "--model", "references",
                                         "--tasks", "humaneval")
-            right = sum(c["count"] for c in next(iter(out["tasks"][0]["classes"].values())) if c["class"] == "correct")
+            right = sum(c["n"] for c in next(iter(out["tasks"][0]["classes"].values())) if c["class"] == "correct")
             if right != len(self.references()):
                 raise RuntimeError(f"only {right} references passed in qeval's sandbox")
             return seconds
