@@ -39,7 +39,7 @@ class Harness:
                 raise RuntimeError(f"only {right} references passed in qeval's sandbox")
             return seconds
 
-    def bubblewrap(self):
+    def bubblewrap(self, n_workers):
         bwrap = self.b.need(shutil.which("bwrap"), "install bubblewrap")
         with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
             command = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/usr", "/usr",
@@ -49,7 +49,7 @@ class Harness:
                 with open(f"{work}/{i}.py", "w", encoding="utf-8") as file:
                     file.write(f"{doc['prompt']}{doc['canonical_solution']}\n{doc['test']}\ncheck({doc['entry_point']})\n")
             start = time.monotonic()
-            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            with concurrent.futures.ThreadPoolExecutor(n_workers) as pool:
                 list(pool.map(lambda i: self.run([*command, f"/work/{i}.py"]), range(len(self.references()))))
             return time.monotonic() - start
 
@@ -104,7 +104,9 @@ class Harness:
 
 def harness_rows(bench, run, row):
     h = Harness(bench, run)
-    yield row("sandbox", "HumanEval, 164 references, from command to table", h.sandbox, [("bubblewrap for each program, two at a time", h.bubblewrap, 4.0)])
+    yield row("sandbox", "HumanEval, 164 references, from command to table", h.sandbox, 
+              [("bubblewrap for each program, one after the other", lambda: h.bubblewrap(1), 4.0),
+               ("the same, two at a time", lambda: h.bubblewrap(2), None)])
     yield row("start", "from command to table of one question, 135M model, s", h.start, [(None, None, 1.0)], most=True)
     yield row("repeated", "a finished run again, s", h.repeated, [(None, None, 1.0)], most=True)
     yield row("memory", "beyond weights and KV, HellaSwag, 100 docs, BF16, MB", lambda: h.memory(bench.model("BF16"), 100), [(None, None, 524.0)], most=True)
