@@ -71,7 +71,9 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
   if (apart && p.decode_s > 0 && roofline.decode_s > 0) out["decode_efficiency"] = roofline.decode_s / p.decode_s;
   double measured = p.decode_busy_s > 0 ? p.decode_busy_s : p.wall_s;
   if (!apart && measured > 0 && roofline.total_s() > 0) out["prefill_efficiency"] = out["decode_efficiency"] = roofline.total_s() / measured;
-  double prefill = before.prefill > 0 ? before.prefill : 1, decode = before.decode.known() ? before.decode.at(work.concurrency) : 1;
+  double prefill = before.prefill > 0 ? before.prefill : 1, decode = 1;
+  if (before.decode.known())
+    decode = before.decode.at(work.concurrency, [&](double streams) { return decode_step(f.model, f.serving, f.hardware, streams, work.context).seconds; });
   double expected_s = roofline.prefill_s / prefill + roofline.decode_s / decode;
   out["calibrated_by"] = before.source;
   if (expected_s > 0) {

@@ -109,7 +109,9 @@ ThroughputRow throughput(const DeploymentRequest& r, const Deployment& d, int co
   };
   row.sustained = sustained(1, 1);
   if (!r.decode_efficiency.known()) return row;
-  row.efficiency = r.decode_efficiency.at(batch);
+  row.efficiency = r.decode_efficiency.at(batch, [&](double streams) {
+    return decode_step(r.model, d.serving, r.hardware, streams, r.prompt_tokens + r.output_tokens / 2).seconds;
+  });
   row.expected = row.tokens_per_second * *row.efficiency;
   if (r.prefill_efficiency > 0) row.expected_sustained = sustained(r.prefill_efficiency, *row.efficiency);
   return row;

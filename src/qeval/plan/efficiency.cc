@@ -1,7 +1,6 @@
 #include "qeval/plan/efficiency.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "qeval/stats/moments.h"
 
@@ -24,15 +23,15 @@ EfficiencyCurve::EfficiencyCurve(std::vector<std::pair<double, double>> measured
   }
 }
 
-double EfficiencyCurve::at(double streams) const {
+double EfficiencyCurve::at(double streams, const std::function<double(double)>& roofline) const {
   if (points_.empty()) return 0;
   auto next = std::lower_bound(points_.begin(), points_.end(), std::pair{streams, 0.0});
   if (next == points_.begin()) return points_.front().second;
   if (next == points_.end()) return points_.back().second;
   const auto& [low, low_share] = *std::prev(next);
   const auto& [high, high_share] = *next;
-  const double way = std::log(streams / low) / std::log(high / low);
-  return low_share * std::pow(high_share / low_share, way);
+  const double low_s = roofline(low) / low_share, high_s = roofline(high) / high_share;
+  return roofline(streams) / (low_s + (high_s - low_s) * (streams - low) / (high - low));
 }
 
 double EfficiencyCurve::least() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,9 @@ class EfficiencyCurve {
   // (streams, share) pairs in any order; those at nearly the same number of streams count as one, by their median.
   explicit EfficiencyCurve(std::vector<std::pair<double, double>> measured);
   bool known() const { return !points_.empty(); }
-  // Between two measured numbers of streams: on the line through both on logarithmic axes. Outside: the nearest. 0: none known.
-  double at(double streams) const;
+  // `roofline`: seconds of one decode step at a number of streams. Between two measured numbers the step's expected seconds lie on
+  // the straight line through theirs; outside, the nearest share holds. 0: none known.
+  double at(double streams, const std::function<double(double)>& roofline) const;
   double least() const;
   double most() const;
 

@@ -27,6 +27,8 @@ RunFacts facts() {
 
 const double kTinyBytes = weight_bytes(facts().model, facts().serving);
 
+double flat(double) { return 1; }
+
 RunPerformance measured(double decode_s, double prefill_s) {
   RunPerformance p;
   p.n_responses = 10;
@@ -47,7 +49,7 @@ TEST(Calibration, EfficiencyOfOneRunPredictsTheNext) {
   EXPECT_GT(decode, 0);
   EXPECT_LT(decode, 1);
   Calibration known = calibrate({{1, first}}, "llama", "a CPU", "tiny", kTinyBytes);
-  EXPECT_DOUBLE_EQ(known.decode.at(4), decode);
+  EXPECT_DOUBLE_EQ(known.decode.at(4, flat), decode);
   EXPECT_NE(known.source.find("run 1"), std::string::npos);
   Json second = predict_run(facts(), measured(2, 1), known);
   EXPECT_NEAR(json_number(second, "expected_busy_s"), 3, 1e-9) << "the same work again takes what it took";
@@ -69,7 +71,7 @@ TEST(Calibration, TheSameModelGoesBeforeOthersAndTheMedianBeforeOutliers) {
   other["model"] = "other";
   runs.push_back({9, other});
   Calibration known = calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes);
-  EXPECT_DOUBLE_EQ(known.decode.at(4), json_number(runs[1].predicted, "decode_efficiency"));
+  EXPECT_DOUBLE_EQ(known.decode.at(4, flat), json_number(runs[1].predicted, "decode_efficiency"));
   EXPECT_EQ(known.source, "runs 1, 2, 3 on a CPU");
 }
 
@@ -83,9 +85,10 @@ TEST(Calibration, FewStreamsDoNotSpeakForMany) {
   const double few = json_number(runs[0].predicted, "decode_efficiency"), many = json_number(runs[1].predicted, "decode_efficiency");
   ASSERT_NE(few, many);
   const Calibration known = calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes);
-  EXPECT_DOUBLE_EQ(known.decode.at(1), few);
-  EXPECT_DOUBLE_EQ(known.decode.at(64), many);
-  EXPECT_NEAR(known.decode.at(4), std::sqrt(few * many), 1e-12) << "half way between 1 and 16 on a logarithmic axis";
+  EXPECT_DOUBLE_EQ(known.decode.at(1, flat), few);
+  EXPECT_DOUBLE_EQ(known.decode.at(64, flat), many);
+  // A step takes 1/few s at one stream and 1/many s at 16, a third of the way longer at six.
+  EXPECT_NEAR(1 / known.decode.at(6, flat), 1 / few + (1 / many - 1 / few) / 3, 1e-9);
 }
 
 TEST(Calibration, UncalibratedIsTheRooflineItself) {
