@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "qeval/cli/command.h"
 #include "qeval/cli/compose.h"
@@ -119,7 +120,12 @@ Result<Resolved> resolve(const RunOptions& options, const TaskRegistry& registry
   Resolved out;
   EngineRequest request = engine_request(options);
   request.stop = StopSignals::requested();
+  // Asking vLLM for its version and options heeds the flag; downloads and hashing do not, a signal's own action ends those.
+  std::optional<StopSignals> stop;
+  if (request.engine == "vllm") stop.emplace();
   QEVAL_TRY(out.engine, plan_engine(request));
+  if (stop && stop->flag()->load()) return fail(ErrorKind::interrupted, "interrupted");
+  stop.reset();
   for (const std::string& note : out.engine.notes) console().note(note);
   if (!options.weights_id.empty() && out.engine.weights.verified)
     console().note("--weights-id: these weights are known by their SHA-256; the id is not used");
@@ -178,7 +184,6 @@ Result<int> run(const RunOptions& options) {
   if (!options.no_tracker && !options.dry_run) {
     QEVAL_CHECK(check_tracker_writable(options.tracker));
   }
-  Workplace place;  // first: an interruption is heard while vLLM is asked for its version too
   QEVAL_TRY(auto variants, variants_of(options));
   const TaskSources sources = task_sources(options.common);
   QEVAL_TRY(auto registry, open_task_registry(sources));
@@ -197,6 +202,7 @@ Result<int> run(const RunOptions& options) {
     fmt::print("{}\n", dump_json(variants.size() == 1 ? dry[0] : dry, 2));
     return kDone;
   }
+  Workplace place;
   place.tasks = registry.get();
   place.outside_tools = sources.outside_tools.get();
   QEVAL_TRY(place.store, open_store(options.common.store, {}));

@@ -42,7 +42,7 @@ double standard_error(const std::vector<double>& values) {
 
 double median(std::vector<double> values) {
   if (values.empty()) return kNaN;
-  std::sort(values.begin(), values.end());
+  std::sort(values.begin(), values.end(), before);
   const size_t n = values.size();
   return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }

@@ -29,7 +29,6 @@ std::string normalize_newlines(std::string_view text) {
   return out;
 }
 
-
 class Lexer {
  public:
   explicit Lexer(std::string source) : in_(std::move(source)) {}

@@ -33,7 +33,6 @@ struct Fault {
   std::string message;
 };
 
-
 // Reads scalars the way that PyYAML's implicit resolvers (YAML 1.1) match them.
 class Cursor {
  public:

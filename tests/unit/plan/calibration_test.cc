@@ -98,9 +98,8 @@ TEST(Calibration, UncalibratedIsTheRooflineItself) {
 }
 
 TEST(Calibration, OtherWeightsOfTheSameNameAreAnotherModel) {
-  RunFacts large = facts(), larger = facts();
+  RunFacts large = facts();
   large.model.weight_bytes = 20 * kTinyBytes;
-  larger.model.weight_bytes = 50 * kTinyBytes;
   const Json small_run = predict_run(facts(), measured(2, 1), {}), large_run = predict_run(large, measured(3, 1), {});
   const std::vector<EarlierRun> runs = {{1, small_run}, {2, large_run}};
   EXPECT_EQ(calibrate(runs, "llama", "a CPU", "tiny", kTinyBytes).source, "run 1 on a CPU");
