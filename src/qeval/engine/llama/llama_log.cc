@@ -6,6 +6,7 @@
 #include "common.h"
 #include "llama.h"
 #include "log.h"
+#include "qeval/engine/llama/matrix_backend.h"
 
 namespace qeval {
 namespace {
@@ -54,6 +55,7 @@ void LlamaLog::install() {
     llama_log_set(keep, nullptr);
     common_log_pause(common_log_main());  // llama-common has a logger of its own, which would print
     llama_backend_init();
+    register_matrix_backend();
   });
 }
 

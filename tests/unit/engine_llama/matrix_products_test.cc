@@ -1,0 +1,102 @@
+// Products by oneDNN against the sum written out, and their place in llama.cpp's graphs.
+#include "qeval/engine/llama/matrix_products.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "qeval/util/random.h"
+#include "session_support.h"
+#include "synthetic_support.h"
+
+namespace qeval {
+namespace {
+
+uint16_t to_bf16(float value) {  // the values used here need no rounding
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return static_cast<uint16_t>(bits >> 16);
+}
+
+// Whole eighths up to 2: exact in BF16, and their sums exact in F32, so results are compared bit for bit.
+std::vector<float> eighths(PyRandom& random, int64_t n) {
+  std::vector<float> out(static_cast<size_t>(n));
+  for (float& value : out) value = static_cast<float>(static_cast<int>(random.random() * 33) - 16) / 8;
+  return out;
+}
+
+void expect_product(const ProductShape& s, int n_threads) {
+  SCOPED_TRACE(testing::Message() << (s.bf16 ? "BF16 " : "F32 ") << s.m << " x " << s.n << " x " << s.k << ", strides " << s.a_stride
+                                  << " " << s.b_stride);
+  PyRandom random(static_cast<uint64_t>(s.m * 7 + s.n));
+  std::vector<float> a = eighths(random, s.m * s.a_stride), b = eighths(random, s.n * s.b_stride);
+  std::vector<float> c(static_cast<size_t>(s.m * s.n), -77);
+  std::vector<uint16_t> a16, b16;
+  for (float value : a) a16.push_back(to_bf16(value));
+  for (float value : b) b16.push_back(to_bf16(value));
+  MatrixProducts& products = MatrixProducts::shared();
+  const auto product = products.find(s);
+  ASSERT_NE(product, nullptr);
+  EXPECT_EQ(products.find(s), product) << "compiled twice";
+  products.run(*product, s.bf16 ? static_cast<void*>(a16.data()) : a.data(), s.bf16 ? static_cast<void*>(b16.data()) : b.data(),
+               c.data(), n_threads);
+  for (int64_t i = 0; i < s.m; ++i)
+    for (int64_t j = 0; j < s.n; ++j) {
+      float wanted = 0;
+      for (int64_t k = 0; k < s.k; ++k) wanted += a[static_cast<size_t>(i * s.a_stride + k)] * b[static_cast<size_t>(j * s.b_stride + k)];
+      ASSERT_EQ(c[static_cast<size_t>(i * s.n + j)], wanted) << i << ", " << j;
+    }
+}
+
+class MatrixProductsOf : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (!MatrixProducts::shared().find({GetParam(), 64, 64, 64, 64, 64})) GTEST_SKIP() << "built without oneDNN, or no fast kernel on this CPU";
+  }
+};
+
+TEST_P(MatrixProductsOf, EqualTheSumWrittenOut) {
+  for (const int64_t m : {32, 33, 65, 200})
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{32, 32}, {192, 576}, {577, 96}, {64, 130}})
+      expect_product({GetParam(), m, n, k, k, k}, 2);
+}
+
+// 64 requests in one call have rows enough; one request alone leaves its few to ggml.
+TEST(MatrixProductsTest, LlamaHandsProductsOfManyRowsOver) {
+  if (!MatrixProducts::shared().find({false, 64, 64, 64, 64, 64})) GTEST_SKIP() << "built without oneDNN, or no fast kernel on this CPU";
+  auto engine = load_synthetic(synthetic_model("qwen3"));
+  ASSERT_NE(engine, nullptr);
+  const MatrixProducts& products = MatrixProducts::shared();
+  const int64_t before = products.n_run();
+  ask(*engine, {score_request(1, "One two", " three")});
+  EXPECT_EQ(products.n_run(), before);
+  std::vector<Request> requests;
+  for (int i = 0; i < 64; ++i) requests.push_back(score_request(static_cast<RequestId>(i), "Number " + std::to_string(i), " is odd"));
+  ask(*engine, requests);
+  EXPECT_GE(products.n_run(), before + 4 * 7);  // each layer's q, k, v, o, gate, up, down
+}
+
+// BF16 never does: activations are rounded into a place without gaps.
+TEST(MatrixProductsTest, RowsMayLieApart) {
+  if (MatrixProducts::version().empty()) GTEST_SKIP() << "built without oneDNN";
+  expect_product({false, 40, 64, 64, 192, 64 * 3}, 2);  // heads of one tensor
+  expect_product({false, 40, 64, 96, 96, 256}, 1);      // a cache longer than what is read of it
+}
+
+TEST_P(MatrixProductsOf, AreFoundByManyThreadsAtOnce) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([] {
+      for (int64_t m = 32; m < 64; ++m) expect_product({GetParam(), m, 64, 64, 64, 64}, 1);
+    });
+  for (std::thread& thread : threads) thread.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MatrixProductsOf, testing::Values(false, true),
+                         [](const auto& one) { return one.param ? "BF16" : "F32"; });
+
+}  // namespace
+}  // namespace qeval
