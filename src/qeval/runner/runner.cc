@@ -129,7 +129,7 @@ class Execution {
       for (auto& [doc_id, scores] : stored) {
         bool usable = !scores.empty();
         for (const Score& s : scores) usable = usable && !is_infrastructure(s.failure_class);
-        if (usable) t->scores[doc_id] = std::move(scores);
+        if (usable) t->keep(doc_id, std::move(scores));
       }
     }
     return {};
@@ -208,7 +208,7 @@ class Execution {
         auto it = t->scores.find(id);
         if (it == t->scores.end()) continue;
         doc_ids.push_back(id);
-        scores.push_back(it->second);
+        scores.push_back(std::move(it->second));
       }
       TaskRecord record = task_record(*t);
       record.done = !interrupted && !plan_.predict_only;

@@ -317,7 +317,7 @@ void SampleFlow::score(const SamplePtr& sample) {
     }
     if (!scores.empty() && is_infrastructure(scores[0].failure_class)) ++n_failed_;
     std::lock_guard lock(task.mutex);
-    task.scores[sample->sample.doc_id] = std::move(scores);
+    task.keep(sample->sample.doc_id, std::move(scores));
     ++n_scored_;
   });
 }

@@ -18,7 +18,14 @@ struct TaskState {
   std::unique_ptr<Task> task;
   std::unique_ptr<Scorer> scorer;
   std::mutex mutex;
-  std::map<int64_t, std::vector<Score>> scores;  // by doc id
+  std::map<int64_t, std::vector<Score>> scores;  // by doc id; texts are left out, the store has them
+  void keep(int64_t doc_id, std::vector<Score> of_doc) {
+    for (Score& score : of_doc) {
+      std::string().swap(score.extracted);  // frees, which assigning "" does not
+      std::string().swap(score.explanation);
+    }
+    scores[doc_id] = std::move(of_doc);
+  }
   int64_t n_reused = 0;                          // samples whose responses all came from the store
   int64_t n_prompt_tokens = 0, n_new_tokens = 0;
   double first_s = -1, last_s = 0;               // of its own responses, since the run's start

@@ -138,7 +138,7 @@ Status Database::configure_writer() {
     // NORMAL: a commit is a write(), the disk is waited for by sync_wal() and by checkpoints.
     exec("PRAGMA synchronous=NORMAL");
     exec("PRAGMA foreign_keys=ON");
-    exec("PRAGMA cache_size=-32768");
+    exec("PRAGMA cache_size=-4096");
     exec("PRAGMA journal_size_limit=67108864");
     sqlite3_wal_autocheckpoint(handle(), kCheckpointPages);
     // A folder or log that cannot be written is said now, not at the first answer.

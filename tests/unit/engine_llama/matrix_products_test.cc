@@ -67,7 +67,11 @@ TEST_P(MatrixProductsOf, EqualTheSumWrittenOut) {
 // 64 requests in one call have rows enough; one request alone leaves its few to ggml.
 TEST(MatrixProductsTest, LlamaHandsProductsOfManyRowsOver) {
   if (!MatrixProducts::shared().find({false, 64, 64, 64, 64, 64})) GTEST_SKIP() << "built without oneDNN, or no fast kernel on this CPU";
-  auto engine = load_synthetic(synthetic_model("qwen3"));
+  SyntheticModelOptions wide = tiny_options("qwen3");
+  wide.d_model = 256;
+  const std::string path = temp_path("wide.gguf");
+  ASSERT_TRUE(make_synthetic_gguf(wide, path).has_value());
+  auto engine = load_synthetic(path);
   ASSERT_NE(engine, nullptr);
   const MatrixProducts& products = MatrixProducts::shared();
   const int64_t before = products.n_run();
@@ -76,7 +80,7 @@ TEST(MatrixProductsTest, LlamaHandsProductsOfManyRowsOver) {
   std::vector<Request> requests;
   for (int i = 0; i < 64; ++i) requests.push_back(score_request(static_cast<RequestId>(i), "Number " + std::to_string(i), " is odd"));
   ask(*engine, requests);
-  EXPECT_GE(products.n_run(), before + 4 * 7);  // each layer's q, k, v, o, gate, up, down
+  EXPECT_GE(products.n_run(), before + 4 * 3);  // at least gate, up, down of each layer
 }
 
 // BF16 never does: activations are rounded into a place without gaps.

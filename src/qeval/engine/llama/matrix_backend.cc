@@ -15,6 +15,7 @@ constexpr const char* kName = "oneDNN";
 // Fewer rows go to ggml: a change of back ends costs tens of microseconds, and weights are read once either way.
 constexpr int64_t kLeastRows = 32;
 constexpr int64_t kLeastColumns = 32;
+constexpr int64_t kLeastSums = int64_t{1} << 22;  // m * n * k
 
 ProductShape shape_of(const ggml_tensor* dst) {
   const ggml_tensor* weights = dst->src[0];
@@ -38,6 +39,7 @@ bool can_multiply(const ggml_tensor* dst) {
   if (rows->type != GGML_TYPE_F32 || dst->type != GGML_TYPE_F32) return false;
   if (dst->op_params[1] == GGML_HINT_SRC0_IS_HADAMARD) return false;
   if (rows->ne[1] < kLeastRows || weights->ne[1] < kLeastColumns || weights->ne[0] < kLeastColumns) return false;
+  if (rows->ne[1] * weights->ne[1] * weights->ne[0] < kLeastSums) return false;
   if (weights->nb[0] != ggml_type_size(weights->type) || rows->nb[0] != 4 || !ggml_is_contiguous(dst)) return false;
   if (weights->nb[1] < weights->nb[0] * static_cast<size_t>(weights->ne[0]) || rows->nb[1] % 4 != 0 ||
       rows->nb[1] < 4 * static_cast<size_t>(rows->ne[0]))

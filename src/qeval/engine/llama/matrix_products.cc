@@ -20,6 +20,7 @@ std::string MatrixProducts::version() { return ""; }
 #include <fmt/format.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -30,7 +31,8 @@ namespace qeval {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kMostProducts = 1024;  // oneDNN's own cache of kernels holds as many
+// Enough for all that a graph of full micro-batches multiplies; the rows of logits differ with each one.
+constexpr size_t kMostProducts = 128;
 
 const dnnl::engine& cpu() {
   static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
@@ -81,21 +83,30 @@ struct MatrixProducts::Product {
 };
 
 MatrixProducts& MatrixProducts::shared() {
-  static auto* instance = new MatrixProducts;  // outlives every context
+  static auto* instance = [] {
+    dnnl::set_primitive_cache_capacity(0);  // it would keep the same kernels a second time
+    return new MatrixProducts;              // outlives every context
+  }();
   return *instance;
 }
 
 std::shared_ptr<const MatrixProducts::Product> MatrixProducts::find(const ProductShape& shape) {
   std::lock_guard lock(mutex_);
-  if (const auto found = products_.find(shape); found != products_.end()) return found->second;
+  const uint64_t now = ++n_asked_;
+  if (const auto found = products_.find(shape); found != products_.end()) {
+    found->second.used = now;
+    return found->second.product;
+  }
   std::shared_ptr<const Product> product;
   try {
     const auto description = describe(shape);
     if (is_fast(description.impl_info_str(), shape.bf16)) product = std::make_shared<const Product>(description);
   } catch (const dnnl::error&) {  // not on this CPU
   }
-  if (products_.size() >= kMostProducts) products_.clear();
-  products_.emplace(shape, product);
+  if (products_.size() >= kMostProducts)
+    products_.erase(std::min_element(products_.begin(), products_.end(),
+                                     [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+  products_.emplace(shape, Kept{product, now});
   return product;
 }
 

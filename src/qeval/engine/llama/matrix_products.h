@@ -18,12 +18,12 @@ struct ProductShape {
   auto operator<=>(const ProductShape&) const = default;
 };
 
-// oneDNN's compiled products, kept by shape. Thread-safe.
+// oneDNN's compiled products, the last used kept by shape. Thread-safe.
 class MatrixProducts {
  public:
   struct Product;
   static MatrixProducts& shared();
-  // Compiled once a shape (a quarter of a millisecond); null where oneDNN has no fast kernel for it on this CPU.
+  // Compiled where it is not kept (a quarter of a millisecond); null where oneDNN has no fast kernel for it on this CPU.
   std::shared_ptr<const Product> find(const ProductShape& shape);
   // Waits for the result. Throws std::exception where oneDNN fails.
   void run(const Product& product, void* a, void* b, void* c, int n_threads);
@@ -35,7 +35,12 @@ class MatrixProducts {
   MatrixProducts() = default;
   std::atomic<int64_t> n_run_ = 0;
   std::mutex mutex_;
-  std::map<ProductShape, std::shared_ptr<const Product>> products_;
+  struct Kept {
+    std::shared_ptr<const Product> product;
+    uint64_t used = 0;
+  };
+  std::map<ProductShape, Kept> products_;
+  uint64_t n_asked_ = 0;
 };
 
 }  // namespace qeval
