@@ -7,21 +7,23 @@ import shutil
 import tempfile
 import time
 
+from processes import json_of, run
+
 MILLION = 1_000_000
 
 
 class Harness:
-    def __init__(self, bench, run):
-        self.b, self.run = bench, run
+    def __init__(self, bench):
+        self.b = bench
 
     def qeval(self, work, *options):
-        seconds, out = self.run([self.b.need(self.b.peers["qeval"], "build qeval"), *options, "--store", f"{work}/s.db",
+        seconds, out = run([self.b.need(self.b.peers["qeval"], "build qeval"), *options, "--store", f"{work}/s.db",
                                  "--tracker", f"{work}/T.md"], self.b.env, work)
         return seconds, out
 
     def one_run(self, work, *options):
         seconds, out = self.qeval(work, "run", *options, "--json")
-        return seconds, json.loads(out[out.index("{"):out.rindex("}") + 1])
+        return seconds, json_of(out)
 
     # HumanEval's 164 references as answers of a scripted engine: nearly all of the time is the sandbox's
     def references(self):
@@ -50,7 +52,7 @@ class Harness:
                     file.write(f"{doc['prompt']}{doc['canonical_solution']}\n{doc['test']}\ncheck({doc['entry_point']})\n")
             start = time.monotonic()
             with concurrent.futures.ThreadPoolExecutor(n_workers) as pool:
-                list(pool.map(lambda i: self.run([*command, f"/work/{i}.py"]), range(len(self.references()))))
+                list(pool.map(lambda i: run([*command, f"/work/{i}.py"]), range(len(self.references()))))
             return time.monotonic() - start
 
     # From command to table of one question: more than what lies before the first decoded batch.
@@ -73,7 +75,7 @@ class Harness:
     def tiny(self):
         path = f"{self.b.dir}/models/tiny.gguf"
         if not os.path.exists(path):
-            self.run([self.b.peers["qeval"], "model", "make", "--like", "qwen3-0.6b", "--layers", "2", "--width", "64", "-o", path])
+            run([self.b.peers["qeval"], "model", "make", "--like", "qwen3-0.6b", "--layers", "2", "--width", "64", "-o", path])
         return path
 
     # Two runs of half a million samples each, made once by a scripted engine.
@@ -99,12 +101,12 @@ class Harness:
     def tracker(self):
         store = self.million()
         with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
-            return self.run([self.b.peers["qeval"], "tracker", "--store", store, "--tracker", f"{work}/T.md"], self.b.env, work)[0]
+            return run([self.b.peers["qeval"], "tracker", "--store", store, "--tracker", f"{work}/T.md"], self.b.env, work)[0]
 
 
-def harness_rows(bench, run, row):
-    h = Harness(bench, run)
-    yield row("sandbox", "HumanEval, 164 references, from command to table", h.sandbox, 
+def harness_rows(bench, row):
+    h = Harness(bench)
+    yield row("sandbox", "HumanEval, 164 references, from command to table", h.sandbox,
               [("bubblewrap for each program, one after the other", lambda: h.bubblewrap(1), 4.0),
                ("the same, two at a time", lambda: h.bubblewrap(2), None)])
     yield row("start", "from command to table of one question, 135M model, s", h.start, [(None, None, 1.0)], most=True)

@@ -1,6 +1,8 @@
 """A run from the command line to the table, the store, the tracker; again, interrupted, twice at once."""
 import json
+import os
 import shutil
+import socket
 import subprocess
 import time
 import unittest
@@ -8,6 +10,11 @@ import unittest
 from qeval_test import BINARY, FIXTURES, SOURCE, QevalTest, interrupt
 
 ANSWERS = {"default": " We count. The answer is 35.\n#### 35", "latency_ms": 1}
+
+
+def bytes_read(pid):
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return int(file.readline().split()[1])
 
 
 class Run(QevalTest):
@@ -71,6 +78,33 @@ class Run(QevalTest):
         self.assertGreater(stored, 0)
         self.expect(0, *self.run_args(script=slow))
         self.assertEqual(self.rows("select count(*) from runs"), [(1,)])
+
+    def test_interrupted_while_the_weights_are_hashed(self):
+        model, hashes = self.folder / "long.gguf", self.folder / "cache/qeval/hashes.json"
+        self.expect(0, "model", "make", "--like", "qwen2.5-0.5b-instruct", "--layers", 2, "--width", 64, "-o", model)
+        os.truncate(model, 64 << 30)  # a hole: minutes to hash, no room on the disk
+        process = self.start("run", "--model", model, "--tasks", "gsm8k", "--data-dir", FIXTURES, XDG_CACHE_HOME=str(self.folder / "cache"))
+        self.wait_for(lambda: bytes_read(process.pid) > 200e6)
+        interrupt(process)
+        _, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertFalse(hashes.exists())
+
+    def test_interrupted_while_data_is_fetched(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            self.write("tasks/far.yaml", json.dumps({
+                "task": "far", "dataset_path": "json", "output_type": "generate_until", "test_split": "test",
+                "dataset_kwargs": {"data_files": {"test": f"http://127.0.0.1:{mute.getsockname()[1]}/far.jsonl"}},
+                "doc_to_text": "{{q}}", "doc_to_target": "{{a}}", "metric_list": [{"metric": "exact_match"}]}))
+            process = self.start(*self.run_args("--include-path", self.folder / "tasks", tasks="far", script=ANSWERS),
+                                 HF_HUB_OFFLINE="0", NO_PROXY="127.0.0.1")
+            mute.settimeout(30)
+            asked, _ = mute.accept()
+            asked.recv(1)
+            interrupt(process)
+            _, err = process.communicate(timeout=20)
+            asked.close()
+        self.assertEqual(process.returncode, 130, err)
 
     def test_a_second_process_on_the_same_run_is_told(self):
         slow = {**ANSWERS, "latency_ms": 300}

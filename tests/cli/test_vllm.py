@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import signal
-import time
 import unittest
 
 from qeval_test import DATA, FIXTURES, SOURCE, QevalTest, interrupt
@@ -52,12 +51,6 @@ class FakeVllm(QevalTest):
 
     def pids(self):
         return [s["pid"] for s in self.starts()] + [int(w) for w in self.lines("workers")]
-
-    def wait_for(self, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), end, "it never came")
-            time.sleep(0.05)
 
     def none_left(self):
         self.wait_for(lambda: not any(map(alive, self.pids())), 30)

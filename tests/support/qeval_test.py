@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 
 BINARY = os.environ.get("QEVAL", "qeval")
@@ -52,6 +53,12 @@ class QevalTest(unittest.TestCase):
         outcome = self.qeval(*args, **extra)
         self.assertEqual(outcome.code, code, f"{args}\nstdout: {outcome.out[-3000:]}\nstderr: {outcome.err[-3000:]}")
         return outcome
+
+    def wait_for(self, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it never came")
+            time.sleep(0.05)
 
     def run_args(self, *more, tasks="arc_challenge,gsm8k", script=None):
         args = ["run", "--model", "fake", "--engine", "fake", "--tasks", tasks, "--data-dir", FIXTURES]

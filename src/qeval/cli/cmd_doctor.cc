@@ -17,6 +17,7 @@ Result<Json> rehashed(const std::string& file) {
   std::string known = known_weights_sha256(file, memory);
   QEVAL_TRY(std::string hash, weights_sha256(file, memory, true, [](double share) {
     console().progress(fmt::format("hashing: {:.0f} %", 100 * share));
+    return true;
   }));
   console().progress_done();
   return Json{{"file", file}, {"sha256", hash}, {"known", known}, {"changed", !known.empty() && known != hash}};

@@ -120,12 +120,11 @@ Result<Resolved> resolve(const RunOptions& options, const TaskRegistry& registry
   Resolved out;
   EngineRequest request = engine_request(options);
   request.stop = StopSignals::requested();
-  // Asking vLLM for its version and options heeds the flag; downloads and hashing do not, a signal's own action ends those.
-  std::optional<StopSignals> stop;
-  if (request.engine == "vllm") stop.emplace();
-  QEVAL_TRY(out.engine, plan_engine(request));
-  if (stop && stop->flag()->load()) return fail(ErrorKind::interrupted, "interrupted");
-  stop.reset();
+  {
+    StopSignals stop;
+    QEVAL_TRY(out.engine, plan_engine(request));
+    if (stop.flag()->load()) return fail(ErrorKind::interrupted, "interrupted");
+  }
   for (const std::string& note : out.engine.notes) console().note(note);
   if (!options.weights_id.empty() && out.engine.weights.verified)
     console().note("--weights-id: these weights are known by their SHA-256; the id is not used");

@@ -11,6 +11,7 @@
 #include "qeval/cli/run_options.h"
 #include "qeval/engine/openai/openai_engine.h"
 #include "qeval/monitor/environment.h"
+#include "qeval/os/signals.h"
 #include "qeval/registry/model_registry.h"
 #include "qeval/registry/model_resolver.h"
 #include "qeval/registry/preset_registry.h"
@@ -44,9 +45,17 @@ Result<EnginePlan> plan_fake(const EngineRequest& request, Preset preset) {
 #ifdef QEVAL_WITH_LLAMA
 std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
+std::function<bool(double)> hashing_progress(const std::atomic<bool>* stop) {
+  return [stop](double share) {
+    console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
+    return !(stop && stop->load());
+  };
+}
+
 // Where other weights than the file's own are asked for: points `path` and `weights` at a file in the cache that has
 // them, made from it once. Returns the type that the original has, "" where nothing changed.
-Result<std::string> expand_weights(const std::string& asked, std::string& path, WeightsIdentity& weights) {
+Result<std::string> expand_weights(const std::string& asked, std::string& path, WeightsIdentity& weights,
+                                   const std::atomic<bool>* stop) {
   std::string type;
   for (char c : asked) type += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   if (type.empty() || type == weights.quantization) return std::string();
@@ -59,9 +68,7 @@ Result<std::string> expand_weights(const std::string& asked, std::string& path, 
     console().progress_done();
   }
   const std::string original = weights.quantization;
-  QEVAL_TRY(weights.sha256, weights_sha256(expanded, weights_hash_memory(), false, [](double share) {
-              console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
-            }));
+  QEVAL_TRY(weights.sha256, weights_sha256(expanded, weights_hash_memory(), false, hashing_progress(stop)));
   console().progress_done();
   path = expanded;
   weights.quantization = fmt::format("{} as {}", original, type);
@@ -78,9 +85,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
               return !(request.stop && request.stop->load());
             }));
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(model.gguf_path));
-  QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, weights_hash_memory(), false, [](double share) {
-              console().progress(fmt::format("hashing the weights: {:.0f} %", 100 * share));
-            }));
+  QEVAL_TRY(weights.sha256, weights_sha256(model.gguf_path, weights_hash_memory(), false, hashing_progress(request.stop)));
   console().progress_done();
   weights.verified = true;
   weights.source = model.source;
@@ -90,7 +95,7 @@ Result<EnginePlan> plan_llama(const EngineRequest& request, Preset preset) {
   weights.hf_id = model.hf_id;
   weights.revision = model.revision;
 
-  QEVAL_TRY(std::string expanded_from, expand_weights(request.weights_as, model.gguf_path, weights));
+  QEVAL_TRY(std::string expanded_from, expand_weights(request.weights_as, model.gguf_path, weights, request.stop));
 
   EnginePlan plan;
   plan.engine = "llama";
@@ -178,6 +183,7 @@ Result<EnginePlan> plan_openai(const EngineRequest& request, Preset preset) {
 TaskSources task_sources(const CommonOptions& options) {
   TaskSources sources;
   sources.include_paths = options.include_paths;
+  sources.stop = StopSignals::requested();
   sources.data_dir = options.data_dir;
   sources.cache_dir = user_cache_dir();
   const char* offline = std::getenv("HF_HUB_OFFLINE");

@@ -40,7 +40,7 @@ std::string content_hash(const std::string& file) {
 }
 
 // All weight files in the order of their names, each hashed once and remembered.
-Status hash_folder(const std::string& folder, WeightsIdentity& weights) {
+Status hash_folder(const std::string& folder, WeightsIdentity& weights, const std::atomic<bool>* stop) {
   std::vector<fs::path> files;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
@@ -51,6 +51,7 @@ Status hash_folder(const std::string& folder, WeightsIdentity& weights) {
     weights.size_bytes += static_cast<int64_t>(fs::file_size(file, ignored));
     QEVAL_TRY(std::string hash, weights_sha256(file.string(), user_cache_dir() + "/hashes.json", false, [&](double share) {
                 console().progress(fmt::format("hashing {}: {:.0f} %", file.filename().string(), 100 * share));
+                return !(stop && stop->load());
               }));
     all += file.filename().string() + ":" + hash + "\n";
   }
@@ -79,7 +80,8 @@ std::string quantization_of(const Json& config, const Preset& preset) {
   return own == "float16" ? "F16" : "BF16";
 }
 
-Result<ServedModel> local_folder(const std::string& folder, const std::vector<ModelSpec>& models, const Preset& preset) {
+Result<ServedModel> local_folder(const std::string& folder, const std::vector<ModelSpec>& models, const Preset& preset,
+                                 const std::atomic<bool>* stop) {
   ServedModel out;
   out.path_or_id = fs::absolute(folder).lexically_normal().string();
   while (out.path_or_id.size() > 1 && out.path_or_id.back() == '/') out.path_or_id.pop_back();
@@ -97,7 +99,7 @@ Result<ServedModel> local_folder(const std::string& folder, const std::vector<Mo
   w.chat_template_hash = content_hash(folder + "/chat_template.jinja");
   auto tokenizer = read_file(folder + "/tokenizer_config.json");
   out.has_chat_template = !w.chat_template_hash.empty() || (tokenizer && tokenizer->find("\"chat_template\"") != std::string::npos);
-  QEVAL_CHECK(hash_folder(folder, w));
+  QEVAL_CHECK(hash_folder(folder, w, stop));
   if (auto shape = shape_from_config(out.config)) w.params_b = shape_params(*shape, false) / 1e9;
   // A folder is named after the model as a rule: Qwen3-8B, or models--Qwen--Qwen3-8B/snapshots/….
   std::string name = fs::path(out.path_or_id).filename().string();
@@ -116,7 +118,7 @@ Result<ServedModel> served_model(const EngineRequest& request, const Preset& pre
   const std::string& asked = request.model;
   if (fs::path(asked).extension() == ".gguf")
     return bad_input(fmt::format("--model {}: vLLM serves Hugging Face ids and folders; a GGUF runs with --engine llama", asked));
-  if (fs::is_directory(asked, ignored)) return local_folder(asked, models, preset);
+  if (fs::is_directory(asked, ignored)) return local_folder(asked, models, preset, request.stop);
   ServedModel out;
   std::string id = asked.rfind("hf:", 0) == 0 ? asked.substr(3) : asked;
   auto spec = find_model(models, id);

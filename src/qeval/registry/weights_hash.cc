@@ -49,7 +49,7 @@ std::string joined_hash(const std::vector<std::string>& hashes) {
   return sha256_hex(joined);
 }
 
-Result<std::string> hash_file(const std::string& path, const std::function<void(double)>& progress) {
+Result<std::string> hash_file(const std::string& path, const std::function<bool(double)>& progress) {
   std::ifstream file(path, std::ios::binary);
   std::error_code ec;
   double total = static_cast<double>(fs::file_size(path, ec)), done = 0;
@@ -60,7 +60,7 @@ Result<std::string> hash_file(const std::string& path, const std::function<void(
     file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     hash.update({buffer.data(), static_cast<size_t>(file.gcount())});
     done += static_cast<double>(file.gcount());
-    if (progress && total > 0) progress(done / total);
+    if (progress && total > 0 && !progress(done / total)) return fail(ErrorKind::interrupted, "interrupted");
   }
   if (file.bad()) return fail(ErrorKind::environment, fmt::format("{}: reading failed", path));
   return hash.hex();
@@ -69,7 +69,7 @@ Result<std::string> hash_file(const std::string& path, const std::function<void(
 }  // namespace
 
 Result<std::string> weights_sha256(const std::string& path, const std::string& cache_file, bool rehash,
-                                   const std::function<void(double)>& progress) {
+                                   const std::function<bool(double)>& progress) {
   std::vector<std::string> parts = gguf_parts(path);
   for (size_t i = 0; i < parts.size(); ++i)
     if (!file_exists(parts[i]))

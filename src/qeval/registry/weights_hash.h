@@ -9,9 +9,9 @@ namespace qeval {
 
 // SHA-256 of the weights: of the file, or of its parts' hashes joined. Taken from the hub cache's blob name where the
 // file is a link to one; else computed and remembered in `cache_file` by device, inode, size and times, which
-// `rehash` distrusts. `progress` gets 0..1. Error: a part that is missing.
+// `rehash` distrusts. `progress` gets 0..1; false stops. Errors: a part that is missing; interrupted.
 Result<std::string> weights_sha256(const std::string& path, const std::string& cache_file, bool rehash,
-                                   const std::function<void(double)>& progress);
+                                   const std::function<bool(double)>& progress);
 
 // What weights_sha256 would answer without reading the file; "" = it would have to.
 std::string known_weights_sha256(const std::string& path, const std::string& cache_file);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@ struct TaskSources {
   std::string data_dir;                    // --data-dir / $QEVAL_DATA_DIR, "" = cache only
   std::string cache_dir;                   // user's cache
   bool offline = false;                    // no network for data
+  const std::atomic<bool>* stop = nullptr; // true ends a download; may be null
   std::shared_ptr<OutsideTools> outside_tools;  // for tasks whose calls a benchmark's own code carries out; may be null
 };
 

@@ -101,12 +101,22 @@ TEST_F(Resolver, KnownFilesAreKnownByTheirHash) {
   EXPECT_FALSE(model_by_gguf_name(shipped, "somebody's tune"));
 }
 
+TEST(WeightsHash, StopsWhereItIsToldAndRemembersNothing) {
+  ScratchDir scratch;
+  std::string path = scratch.path + "/w.gguf", cache = scratch.path + "/hashes.json";
+  std::ofstream(path) << "weights";
+  auto stopped = weights_sha256(path, cache, false, [](double) { return false; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind, ErrorKind::interrupted);
+  EXPECT_EQ(known_weights_sha256(path, cache), "");
+}
+
 TEST(WeightsHash, RemembersUntilTheFileChanges) {
   ScratchDir scratch;
   std::string path = scratch.path + "/w.gguf", cache = scratch.path + "/cache/hashes.json";
   std::ofstream(path) << "first";
   int n_hashed = 0;
-  auto count = [&](double) { ++n_hashed; };
+  auto count = [&](double) { return ++n_hashed > 0; };
   EXPECT_EQ(*weights_sha256(path, cache, false, count), sha256_hex("first"));
   EXPECT_GT(n_hashed, 0);
   n_hashed = 0;

@@ -8,6 +8,12 @@
 namespace qeval {
 namespace {
 
+// What a micro-batch of prompts costs on a CPU, in the time of one token's matrix products. ggml's attention takes 64 rows of one
+// sequence at a time; fewer are computed cell by cell, three times as slowly.
+constexpr int kTileRows = 64;
+constexpr double kFixedCost = 40;
+constexpr double kTiledCost = 0.35 / 1000, kNarrowCost = 1.0 / 1000;  // a token and a cell that it attends to
+
 // 256, 512, 768, 1024, 1536 …: room to grow without a context per length.
 int round_length(int n, int max_len) {
   int step = 256;
@@ -202,22 +208,40 @@ void Generator::count_step(const std::vector<Part>& parts) {
   prefill_s_ += context_.last_decode_s() * n_prompt / std::max(batch_.size(), 1);
 }
 
-// llama.cpp takes equally many tokens from neighbouring sequences for a micro-batch: the prompts' part of a batch is the
-// largest such rectangle of at most `budget` tokens, so that it is one micro-batch and not one for each length.
+// llama.cpp takes equally many tokens from neighbouring sequences for a micro-batch: the prompts' part of a batch is such a
+// rectangle of at most `budget` tokens, so that it is one micro-batch and not one for each length. Of all, the one with
+// the most tokens a unit of time, the time that narrow remainders will take included.
 Generator::Rectangle Generator::choose_rectangle(int budget) const {
   Rectangle best;
+  double best_rate = 0;
+  const double tiled = model_.on_gpu() ? 0 : kTiledCost, narrow = model_.on_gpu() ? 0 : kNarrowCost;
   auto left = [&](size_t i) {
     const auto& sequence = slots_[i].sequence;
     return sequence && sequence->prompting() ? sequence->n_total() - sequence->n_past : 0;
+  };
+  auto cost = [&](size_t first, size_t end, int width) {
+    double out = kFixedCost;
+    for (size_t i = first; i <= end; ++i) {
+      const int rest = left(i) - width;
+      const double cells = slots_[i].sequence->n_past + width;
+      out += width * (1 + cells * (width < kTileRows ? narrow : tiled));
+      if (rest > 0 && rest < kTileRows) out += rest * cells * (narrow - tiled);
+    }
+    return out;
   };
   for (size_t first = 0; first < slots_.size(); ++first) {
     int least = INT32_MAX;
     for (size_t end = first; end < slots_.size(); ++end) {
       const int n = static_cast<int>(end - first) + 1;
       least = std::min(least, left(end));
-      const int width = std::min(least, budget / n);
-      if (width <= 0) break;
-      if (n * width > best.n_slots * best.width) best = {static_cast<int>(first), n, width};
+      const int most = std::min(least, budget / n);
+      if (most <= 0) break;
+      // All that fits, or a tile less so that what remains is one.
+      for (const int width : {most, most - kTileRows}) {
+        if (width <= 0) break;
+        const double rate = n * width / cost(first, end, width);
+        if (rate > best_rate) best = {static_cast<int>(first), n, width}, best_rate = rate;
+      }
     }
   }
   return best;

@@ -171,7 +171,9 @@ ggml_backend_reg_t registry() {
 void register_matrix_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (!MatrixProducts::version().empty()) ggml_backend_register(registry());
+    // Beside GPUs it would have nothing to do, and keep llama.cpp from pipelining over several of them.
+    const bool gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr;
+    if (!gpu && !MatrixProducts::version().empty()) ggml_backend_register(registry());
   });
 }
 

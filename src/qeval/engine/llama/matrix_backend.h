@@ -7,7 +7,8 @@ namespace qeval {
 // A ggml back end of type ACCEL: llama.cpp gives it the products that it says it can do and keeps all else. Only the order
 // of the sums differs from ggml's: sums are F32, and activations beside BF16 weights are rounded to BF16 alike.
 
-// Registers it with ggml, once a process, before the first context is made. Does nothing in a program built without oneDNN.
+// Registers it with ggml, once a process, before the first context is made. Does nothing in a program built
+// without oneDNN, and where there is a GPU.
 void register_matrix_backend();
 
 }  // namespace qeval
