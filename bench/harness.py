@@ -18,7 +18,7 @@ class Harness:
 
     def qeval(self, work, *options):
         seconds, out = run([self.b.need(self.b.peers["qeval"], "build qeval"), *options, "--store", f"{work}/s.db",
-                                 "--tracker", f"{work}/T.md"], self.b.env, work)
+                            "--tracker", f"{work}/T.md"], self.b.env, work)
         return seconds, out
 
     def one_run(self, work, *options):

@@ -236,6 +236,7 @@ Generator::Rectangle Generator::choose_rectangle(int budget) const {
       least = std::min(least, left(end));
       const int most = std::min(least, budget / n);
       if (most <= 0) break;
+      if (n * most / (kFixedCost + n * most) <= best_rate) continue;  // not even if attention cost nothing
       // All that fits, or a tile less so that what remains is one.
       for (const int width : {most, most - kTileRows}) {
         if (width <= 0) break;
