@@ -10,6 +10,7 @@
 #include "ggml-backend.h"
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
+#include "qeval/engine/llama/matrix_backend.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/session.h"
 
@@ -114,20 +115,22 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : std::min(512, most_rows / 32 * 32)));
   if (context.n_ubatch < 1 || context.n_threads < 1)
     return bad_input("preset: llama.n_ubatch and llama.n_threads must be at least 1");
-  // Whoever runs F32 weights wants reference numbers: attention in F32 then too, which flash attention cannot do.
+  // Whoever runs F32 weights wants reference numbers: attention in F32 then too, which ggml's fused attention cannot do.
   const bool reference = info_.weights.quantization == "F32";
+  const bool fused_in_f32 = attention_is_in_f32(model_->architecture());
   QEVAL_TRY(context.type_k, cache_type(llama, "type_k", reference ? "f32" : "f16"));
   QEVAL_TRY(context.type_v, cache_type(llama, "type_v", reference ? "f32" : "f16"));
   QEVAL_TRY(context.flash_attn,
-            flash_attention(llama, reference ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO));
+            flash_attention(llama, fused_in_f32 ? LLAMA_FLASH_ATTN_TYPE_ENABLED : reference ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO));
   if (context.flash_attn == LLAMA_FLASH_ATTN_TYPE_DISABLED && ggml_is_quantized(context.type_v))
     return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
   context.max_rows = std::min(most_rows, std::max(32, context.n_ubatch));
   setup_.scoring = context;
   // With K and V of two types ggml's CPU attention adds up cell by cell, so a log-likelihood does not depend on what else is
-  // in its batch. Short continuations lose no time by it; long prompts of generation would.
-  if (!reference && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
+  // in its batch. Short continuations lose no time by it; long prompts of generation would. Products of BF16 weights depend on it anyway.
+  const bool rows_alone = !reference && !(fused_in_f32 && info_.weights.quantization == "BF16");
+  if (rows_alone && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
 
   double context_length = model_->n_ctx_train();
   if (options.yarn_factor > 1) context_length *= options.yarn_factor;

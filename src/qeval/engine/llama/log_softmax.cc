@@ -2,41 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
-// Function versions for wider vectors, chosen at load time. Not under sanitizers: their runtime is not up yet when
-// the choice is made.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define QEVAL_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
-#else
-#define QEVAL_VECTOR_CLONES
-#endif
+#include "qeval/engine/llama/vector_math.h"
 
 namespace qeval {
 namespace {
 
 constexpr size_t kLanes = 16;
 constexpr size_t kBlock = 4096;  // floats summed in float lanes before they move to double
-
-// exp(x) for x in [-87, 0]: 2^n · p(r), r = x − n·ln2 in two parts; p is the degree-6 Taylor polynomial around 0,
-// whose remainder on |r| ≤ ln2/2 is below 1.3e-7 relative.
-inline float exp_negative(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  const float n = (x * 1.44269504088896341f + 12582912.0f) - 12582912.0f;  // round to nearest
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
-}
 
 QEVAL_VECTOR_CLONES float max_of(const float* x, size_t n) {
   float lanes[kLanes];

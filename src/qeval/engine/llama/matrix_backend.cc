@@ -1,11 +1,13 @@
 #include "qeval/engine/llama/matrix_backend.h"
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <vector>
 
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
+#include "qeval/engine/llama/attention.h"
 #include "qeval/engine/llama/matrix_products.h"
 
 namespace qeval {
@@ -50,6 +52,7 @@ bool can_multiply(const ggml_tensor* dst) {
 struct Backend {
   int n_threads = GGML_DEFAULT_N_THREADS;
   std::vector<uint16_t> rounded;  // activations as BF16
+  Attention attention;
 };
 
 void multiply(Backend& backend, const ggml_tensor* dst, bool rounded_already) {
@@ -85,7 +88,9 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
   try {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
       const ggml_tensor* node = ggml_graph_node(graph, i);
-      if (node->op != GGML_OP_MUL_MAT || !(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
+      if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
+      if (node->op == GGML_OP_FLASH_ATTN_EXT) backend.attention.compute(node, backend.n_threads);
+      if (node->op != GGML_OP_MUL_MAT) continue;
       multiply(backend, node, node->src[1] == rounded);
       rounded = node->src[0]->type == GGML_TYPE_BF16 ? node->src[1] : rounded;
     }
@@ -121,6 +126,8 @@ bool supports(ggml_backend_dev_t, const ggml_tensor* op) {
       return true;
     case GGML_OP_MUL_MAT:
       return can_multiply(op);
+    case GGML_OP_FLASH_ATTN_EXT:
+      return Attention::can_compute(op);
     default:
       return false;
   }
@@ -168,13 +175,27 @@ ggml_backend_reg_t registry() {
 
 }  // namespace
 
+namespace {
+
+std::atomic<bool> is_registered = false;
+
+}  // namespace
+
 void register_matrix_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     // Beside GPUs it would have nothing to do, and keep llama.cpp from pipelining over several of them.
     const bool gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr;
-    if (!gpu && !MatrixProducts::version().empty()) ggml_backend_register(registry());
+    if (gpu || MatrixProducts::version().empty()) return;
+    ggml_backend_register(registry());
+    is_registered = true;
   });
+}
+
+bool attention_is_in_f32(const std::string& architecture) {
+  // Others may cap scores, bias them by position or have sinks, which are left to ggml.
+  const bool plain = architecture.rfind("qwen", 0) == 0 || architecture == "llama";
+  return plain && is_registered && MatrixProducts::shared().fast_in_f32();
 }
 
 }  // namespace qeval

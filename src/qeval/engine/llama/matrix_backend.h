@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 namespace qeval {
 
 // Matrix products of many rows, for llama.cpp, by oneDNN. ggml's own kernel for BF16 and F32 weights reaches six tenths of
@@ -10,5 +12,8 @@ namespace qeval {
 // Registers it with ggml, once a process, before the first context is made. Does nothing in a program built
 // without oneDNN, and where there is a GPU.
 void register_matrix_backend();
+// Whether attention of a model of this architecture (general.architecture) is computed in F32 throughout when llama.cpp is told to
+// fuse it, whatever the batch. llama.cpp's own choice ("auto") would see another device and not fuse.
+bool attention_is_in_f32(const std::string& architecture);
 
 }  // namespace qeval

@@ -12,13 +12,14 @@ MatrixProducts& MatrixProducts::shared() {
 std::shared_ptr<const MatrixProducts::Product> MatrixProducts::find(const ProductShape&) { return nullptr; }
 void MatrixProducts::run(const Product&, void*, void*, void*, int) {}
 std::string MatrixProducts::version() { return ""; }
+bool MatrixProducts::multiply(const SmallProduct&, const float*, const float*, float*) { return false; }
+bool MatrixProducts::fast_in_f32() { return false; }
 
 }  // namespace qeval
 
 #else
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -26,6 +27,7 @@ std::string MatrixProducts::version() { return ""; }
 #include <vector>
 
 #include "oneapi/dnnl/dnnl.hpp"
+#include "qeval/engine/llama/team_size.h"
 
 namespace qeval {
 namespace {
@@ -59,18 +61,6 @@ dnnl::matmul::primitive_desc describe(const ProductShape& s) {
 bool is_fast(const std::string& kernel, bool bf16) {
   return kernel.rfind("brg", 0) == 0 || (!bf16 && kernel.rfind("gemm:jit", 0) == 0);
 }
-
-// oneDNN takes the size of its team from the calling thread's OpenMP settings.
-class TeamSize {
- public:
-  explicit TeamSize(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
-  ~TeamSize() { omp_set_num_threads(before_); }
-  TeamSize(const TeamSize&) = delete;
-  TeamSize& operator=(const TeamSize&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace
 
@@ -125,6 +115,16 @@ void MatrixProducts::run(const Product& product, void* a, void* b, void* c, int 
                                      {DNNL_ARG_SCRATCHPAD, dnnl::memory(product.scratchpad, cpu(), scratch)}});
   stream.wait();
   n_run_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool MatrixProducts::fast_in_f32() {
+  static const bool fast = find({.bf16 = false, .m = 64, .n = 64, .k = 64, .a_stride = 64, .b_stride = 64}) != nullptr;
+  return fast;
+}
+
+bool MatrixProducts::multiply(const SmallProduct& p, const float* a, const float* b, float* c) {
+  return dnnl_sgemm('N', p.b_is_transposed ? 'T' : 'N', p.m, p.n, p.k, p.scale, a, p.k, b, p.b_is_transposed ? p.k : p.n, p.keep, c, p.n) ==
+         dnnl_success;
 }
 
 std::string MatrixProducts::version() {
