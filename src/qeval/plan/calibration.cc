@@ -45,7 +45,7 @@ LlamaMemory llama_memory(const RunFacts& f, double longest_generated, double lon
     out.compute_bytes += llama_compute_bytes(m, s, micro_batch, streams, length);
   }
   if (longest_scored > 0) {
-    const double cells = padded(longest_scored + (m.hybrid() ? 16 : 1) * micro_batch);
+    const double cells = padded(longest_scored + (m.hybrid() ? 32 : 1) * micro_batch);
     const double state = state_bytes_per_sequence(m, s), room = (f.hardware.memory_bytes - out.weight_bytes) / 8;
     const double sequences = state > 0 ? std::clamp(std::floor(room / state), 4.0, 255.0) : 0;
     out.kv_bytes += cells * kv_bytes_per_token(m, s) + sequences * state;

@@ -246,6 +246,10 @@ TEST_F(AttentionTest, LeavesToGgmlWhatItCannotDo) {
   node->src[4] = nullptr;
   node->src[2]->type = GGML_TYPE_BF16;
   EXPECT_FALSE(Attention::can_compute(node));
+  TearDown();
+  SetUp();
+  c.n_cells = 248;  // no whole groups of cells
+  EXPECT_FALSE(Attention::can_compute(build(c)));
 }
 
 // Both ways of asking, in the types whose caches it reads; what it leaves to ggml is what few tokens need.

@@ -95,7 +95,7 @@ class Counts : public testing::TestWithParam<Model> {
   bool real() const { return std::string(GetParam().name) == "smollm2"; }
   bool hybrid() const { return std::string(GetParam().name) == "qwen35"; }
   // Sequences of unequal length do not fill a micro-batch to the last token where each must give equally many.
-  double least_fill() const { return hybrid() ? 0.80 : 0.90; }
+  double least_fill() const { return hybrid() ? 0.88 : 0.90; }
   std::unique_ptr<Engine> engine_;
 };
 INSTANTIATE_TEST_SUITE_P(Models, Counts, testing::Values(Model{"qwen3", 96}, Model{"qwen35", 96}, Model{"smollm2", 128}),

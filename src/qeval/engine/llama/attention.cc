@@ -20,7 +20,8 @@ namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr uint16_t kNeverF16 = 0xFC00;
 constexpr int64_t kCellGroup = 16;     // cells are left out in groups of this many: a vector of floats
-constexpr int64_t kCellsAtOnce = 512;  // K, V and scores of a block stay in the second-level cache
+// K, V and scores of a block stay in the second-level cache; and oneDNN adds up that many products in one go.
+constexpr int64_t kCellsAtOnce = 384;
 constexpr int64_t kProductRows = 96;   // rows of a block times heads that share K and V
 constexpr int64_t kLeastRows = 4;      // fewer do not keep the threads busy; ggml divides those by cells
 constexpr int64_t kLeastSums = int64_t{1} << 21;  // below that a change of back ends costs more
@@ -91,16 +92,17 @@ QEVAL_VECTOR_CLONES float add_and_max(float* x, const float* mask, int64_t n) {
   return best;
 }
 
-QEVAL_VECTOR_CLONES float exp_and_sum(float* x, float max, int64_t n) {
-  float lanes[kCellGroup] = {};
+// In double: what else is in the block moves cells to other lanes, which must not change the sum.
+QEVAL_VECTOR_CLONES double exp_and_sum(float* x, float max, int64_t n) {
+  double lanes[kCellGroup] = {};
   for (int64_t i = 0; i < n; i += kCellGroup)
     for (int64_t j = 0; j < kCellGroup; ++j) {
       const float e = x[i + j] == kNever ? 0.0f : exp_negative(x[i + j] - max);
       x[i + j] = e;
       lanes[j] += e;
     }
-  float sum = 0;
-  for (float lane : lanes) sum += lane;
+  double sum = 0;
+  for (double lane : lanes) sum += lane;
   return sum;
 }
 
@@ -121,11 +123,12 @@ void copy_as_floats(const ggml_tensor* t, const char* row, int64_t n, float* out
 struct AttentionWorkspace {
   std::vector<uint16_t> seen;  // for each cell: not 0 where a row sees it
   std::vector<CellRun> runs;   // the cells of one step
-  std::vector<float> q, k, v, mask, scores, out, max, sum;
+  std::vector<float> q, k, v, mask, scores, out, max;
+  std::vector<double> sum;
 
   // Before the threads start, as nothing may throw between them.
   void grow(const Node& node) {
-    const auto at_least = [](std::vector<float>& vector, int64_t n) {
+    const auto at_least = [](auto& vector, int64_t n) {
       if (vector.size() < at(n)) vector.resize(at(n));
     };
     const int64_t m = node.block_rows * node.group;
@@ -156,7 +159,7 @@ class Block {
       std::memcpy(&w_.q[at(i * node_.k_width)], row_of(node_.q, first_row_ + i % n_rows_, kv_head_ * node_.group + i / n_rows_, stream_),
                   at(node_.k_width) * sizeof(float));
     std::fill_n(w_.max.begin(), m_, kNever);
-    std::fill_n(w_.sum.begin(), m_, 0.0f);
+    std::fill_n(w_.sum.begin(), m_, 0.0);
     std::fill_n(w_.out.begin(), m_ * node_.v_width, 0.0f);
     look_at_mask();
     for (int64_t cell = 0; cell < node_.n_cells;)
@@ -209,7 +212,8 @@ class Block {
     if (!MatrixProducts::multiply(scores, w_.q.data(), w_.k.data(), w_.scores.data())) return false;
     for (int64_t i = 0; i < m_; ++i) {
       float* row = &w_.scores[at(i * n)];
-      float &max = w_.max[at(i)], &sum = w_.sum[at(i)];
+      float& max = w_.max[at(i)];
+      double& sum = w_.sum[at(i)];
       const float higher = std::max(max, add_and_max(row, &w_.mask[at(i % n_rows_ * n)], n));
       if (higher > max && sum > 0) {
         const float factor = std::exp(max - higher);
@@ -226,7 +230,7 @@ class Block {
   void write() {
     for (int64_t i = 0; i < m_; ++i) {
       float* row = &w_.out[at(i * node_.v_width)];
-      multiply_by(row, node_.v_width, w_.sum[at(i)] > 0 ? 1 / w_.sum[at(i)] : 0);
+      multiply_by(row, node_.v_width, w_.sum[at(i)] > 0 ? static_cast<float>(1 / w_.sum[at(i)]) : 0);
       const int64_t head = kv_head_ * node_.group + i / n_rows_;
       const int64_t out_row = (stream_ * node_.n_rows + first_row_ + i % n_rows_) * node_.n_heads + head;
       std::memcpy(node_.out + out_row * node_.v_width, row, at(node_.v_width) * sizeof(float));

@@ -61,7 +61,7 @@ Result<llama_flash_attn_type> flash_attention(const Json& settings, llama_flash_
   if (!settings.is_object() || !settings.contains("flash_attn")) return fallback;
   const Json& value = settings["flash_attn"];
   const std::string text = value.is_boolean() ? (value.get<bool>() ? "on" : "off") : value.is_string() ? value.get<std::string>() : "";
-  if (text == "auto") return LLAMA_FLASH_ATTN_TYPE_AUTO;
+  if (text == "auto") return fallback;
   if (text == "on" || text == "true") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
   if (text == "off" || text == "false") return LLAMA_FLASH_ATTN_TYPE_DISABLED;
   return bad_input(fmt::format("preset: llama.flash_attn is {}; known are auto, on, off", dump_json(value)));
@@ -115,13 +115,17 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : std::min(512, most_rows / 32 * 32)));
   if (context.n_ubatch < 1 || context.n_threads < 1)
     return bad_input("preset: llama.n_ubatch and llama.n_threads must be at least 1");
-  // Whoever runs F32 weights wants reference numbers: attention in F32 then too, which ggml's fused attention cannot do.
+  // Whoever runs F32 weights wants reference numbers: attention in F32 then too. ggml's fused attention rounds to F16; ours does not, but
+  // leaves to ggml what it cannot do (capped scores, biases by position, sinks), which none of these models has.
   const bool reference = info_.weights.quantization == "F32";
-  const bool fused_in_f32 = attention_is_in_f32(model_->architecture());
+  const bool plain = model_->architecture().rfind("qwen", 0) == 0 || model_->architecture() == "llama";
+  const bool fused_here = matrix_backend_attends();
   QEVAL_TRY(context.type_k, cache_type(llama, "type_k", reference ? "f32" : "f16"));
   QEVAL_TRY(context.type_v, cache_type(llama, "type_v", reference ? "f32" : "f16"));
   QEVAL_TRY(context.flash_attn,
-            flash_attention(llama, fused_in_f32 ? LLAMA_FLASH_ATTN_TYPE_ENABLED : reference ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_AUTO));
+            flash_attention(llama, fused_here && (plain || !reference) ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                                   : reference                         ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                                                                       : LLAMA_FLASH_ATTN_TYPE_AUTO));
   if (context.flash_attn == LLAMA_FLASH_ATTN_TYPE_DISABLED && ggml_is_quantized(context.type_v))
     return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
@@ -129,7 +133,7 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   setup_.scoring = context;
   // With K and V of two types ggml's CPU attention adds up cell by cell, so a log-likelihood does not depend on what else is
   // in its batch. Short continuations lose no time by it; long prompts of generation would. Products of BF16 weights depend on it anyway.
-  const bool rows_alone = !reference && !(fused_in_f32 && info_.weights.quantization == "BF16");
+  const bool rows_alone = !reference && !(fused_here && info_.weights.quantization == "BF16");
   if (rows_alone && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
 
   double context_length = model_->n_ctx_train();
@@ -214,7 +218,8 @@ Status LlamaEngine::measure_memory() {
   }
   limits.kv_budget_bytes = std::max<int64_t>(limits.kv_budget_bytes, 1);
   if (limits.bytes_per_sequence > 0)
-    setup_.max_forks = std::clamp(static_cast<int>(static_cast<double>(limits.kv_budget_bytes) / 4 / limits.bytes_per_sequence), 4, 64);
+    setup_.max_forks = std::clamp(static_cast<int>(static_cast<double>(limits.kv_budget_bytes) / 4 / limits.bytes_per_sequence), 4,
+                                  static_cast<int>(llama_max_parallel_sequences()) - 1);
   measured_ = true;
   return {};
 }

@@ -1,5 +1,6 @@
 #include "qeval/engine/llama/matrix_backend.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <mutex>
@@ -102,6 +103,14 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
   return GGML_STATUS_SUCCESS;
 }
 
+// Of rows of logits, which are tens of megabytes.
+void get_tensor(ggml_backend_t self, const ggml_tensor* tensor, void* to, size_t offset, size_t size) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  const char* from = static_cast<const char*>(tensor->data) + offset;
+#pragma omp parallel for schedule(static) num_threads(static_cast<Backend*>(self->context)->n_threads)
+  for (size_t at = 0; at < size; at += kPiece) std::memcpy(static_cast<char*>(to) + at, from + at, std::min(kPiece, size - at));
+}
+
 void set_n_threads(ggml_backend_t self, int n) { static_cast<Backend*>(self->context)->n_threads = n; }
 
 ggml_backend_t create(ggml_backend_dev_t device, const char*) {
@@ -112,6 +121,7 @@ ggml_backend_t create(ggml_backend_dev_t device, const char*) {
     delete static_cast<Backend*>(self->context);
     delete self;
   };
+  calls.get_tensor_async = get_tensor;
   calls.graph_compute = compute;
   return new ggml_backend{&guid, calls, device, new Backend};
 }
@@ -192,10 +202,6 @@ void register_matrix_backend() {
   });
 }
 
-bool attention_is_in_f32(const std::string& architecture) {
-  // Others may cap scores, bias them by position or have sinks, which are left to ggml.
-  const bool plain = architecture.rfind("qwen", 0) == 0 || architecture == "llama";
-  return plain && is_registered && MatrixProducts::shared().fast_in_f32();
-}
+bool matrix_backend_attends() { return is_registered && MatrixProducts::shared().fast_in_f32(); }
 
 }  // namespace qeval

@@ -94,7 +94,7 @@ bool LikelihoodScorer::prepare(const ScoreJob& longest) {
   ContextShape shape;
   shape.unified = true;
   shape.n_seq_max = n_seqs_;
-  const int per_wave = exact_ ? 0 : forks_ ? 16 * settings_.n_ubatch : settings_.n_ubatch;
+  const int per_wave = exact_ ? 0 : forks_ ? 32 * settings_.n_ubatch : settings_.n_ubatch;
   const int needed = pad_cells(longest.n_input() + per_wave + 1);
   if (context_.exists() && context_.shape().n_ctx_seq >= needed) return true;
   shape.n_ctx_seq = context_.exists() ? std::max(needed, context_.shape().n_ctx_seq * 3 / 2) : needed;
