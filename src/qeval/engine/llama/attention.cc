@@ -92,15 +92,13 @@ QEVAL_VECTOR_CLONES float add_and_max(float* x, const float* mask, int64_t n) {
   return best;
 }
 
-// In double: what else is in the block moves cells to other lanes, which must not change the sum.
+// The sum in double: what else is in the block moves cells to other lanes, which must not change it. Two loops, as g++ does not
+// vectorise the exponential beside sums of another width.
 QEVAL_VECTOR_CLONES double exp_and_sum(float* x, float max, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = x[i] == kNever ? 0.0f : exp_negative(x[i] - max);
   double lanes[kCellGroup] = {};
   for (int64_t i = 0; i < n; i += kCellGroup)
-    for (int64_t j = 0; j < kCellGroup; ++j) {
-      const float e = x[i + j] == kNever ? 0.0f : exp_negative(x[i + j] - max);
-      x[i + j] = e;
-      lanes[j] += e;
-    }
+    for (int64_t j = 0; j < kCellGroup; ++j) lanes[j] += static_cast<double>(x[i + j]);
   double sum = 0;
   for (double lane : lanes) sum += lane;
   return sum;
