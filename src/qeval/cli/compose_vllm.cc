@@ -49,7 +49,7 @@ Status hash_folder(const std::string& folder, WeightsIdentity& weights, const st
   std::string all;
   for (const fs::path& file : files) {
     weights.size_bytes += static_cast<int64_t>(fs::file_size(file, ignored));
-    QEVAL_TRY(std::string hash, weights_sha256(file.string(), user_cache_dir() + "/hashes.json", false, [&](double share) {
+    QEVAL_TRY(std::string hash, weights_sha256(file.string(), weights_hash_memory(), false, [&](double share) {
                 console().progress(fmt::format("hashing {}: {:.0f} %", file.filename().string(), 100 * share));
                 return !(stop && stop->load());
               }));

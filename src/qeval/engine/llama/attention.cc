@@ -19,11 +19,11 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr uint16_t kNeverF16 = 0xFC00;
-constexpr int64_t kCellGroup = 16;     // cells are left out in groups of this many: a vector of floats
+constexpr int64_t kCellGroup = 16;  // cells are left out in groups of this many: a vector of floats
 // K, V and scores of a block stay in the second-level cache; and oneDNN adds up that many products in one go.
 constexpr int64_t kCellsAtOnce = 384;
-constexpr int64_t kProductRows = 96;   // rows of a block times heads that share K and V
-constexpr int64_t kLeastRows = 4;      // fewer do not keep the threads busy; ggml divides those by cells
+constexpr int64_t kProductRows = 96;  // rows of a block times heads that share K and V
+constexpr int64_t kLeastRows = 4;  // fewer do not keep the threads busy; ggml divides those by cells
 constexpr int64_t kLeastSums = int64_t{1} << 21;  // below that a change of back ends costs more
 
 std::atomic<int64_t> n_nodes = 0;

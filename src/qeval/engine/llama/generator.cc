@@ -9,7 +9,7 @@ namespace qeval {
 namespace {
 
 // What a micro-batch of prompts costs on a CPU, in the time of one token's matrix products. ggml's attention takes 64 rows of one
-// sequence at a time; fewer are computed cell by cell, three times as slowly.
+// sequence at a time; fewer are computed cell by cell, three times as slowly. Attention by oneDNN's products knows no such step.
 constexpr int kTileRows = 64;
 constexpr double kFixedCost = 40;
 constexpr double kTiledCost = 0.35 / 1000, kNarrowCost = 1.0 / 1000;  // a token and a cell that it attends to

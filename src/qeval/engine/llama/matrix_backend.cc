@@ -1,7 +1,5 @@
 #include "qeval/engine/llama/matrix_backend.h"
 
-#include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -90,10 +88,12 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
       const ggml_tensor* node = ggml_graph_node(graph, i);
       if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
-      if (node->op == GGML_OP_FLASH_ATTN_EXT) backend.attention.compute(node, backend.n_threads);
-      if (node->op != GGML_OP_MUL_MAT) continue;
-      multiply(backend, node, node->src[1] == rounded);
-      rounded = node->src[0]->type == GGML_TYPE_BF16 ? node->src[1] : rounded;
+      if (node->op == GGML_OP_FLASH_ATTN_EXT) {
+        backend.attention.compute(node, backend.n_threads);
+      } else if (node->op == GGML_OP_MUL_MAT) {
+        multiply(backend, node, node->src[1] == rounded);
+        rounded = node->src[0]->type == GGML_TYPE_BF16 ? node->src[1] : rounded;
+      }
     }
   } catch (const std::bad_alloc&) {
     return GGML_STATUS_ALLOC_FAILED;
@@ -101,14 +101,6 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
     return GGML_STATUS_FAILED;
   }
   return GGML_STATUS_SUCCESS;
-}
-
-// Of rows of logits, which are tens of megabytes.
-void get_tensor(ggml_backend_t self, const ggml_tensor* tensor, void* to, size_t offset, size_t size) {
-  constexpr size_t kPiece = size_t{1} << 20;
-  const char* from = static_cast<const char*>(tensor->data) + offset;
-#pragma omp parallel for schedule(static) num_threads(static_cast<Backend*>(self->context)->n_threads)
-  for (size_t at = 0; at < size; at += kPiece) std::memcpy(static_cast<char*>(to) + at, from + at, std::min(kPiece, size - at));
 }
 
 void set_n_threads(ggml_backend_t self, int n) { static_cast<Backend*>(self->context)->n_threads = n; }
@@ -121,7 +113,6 @@ ggml_backend_t create(ggml_backend_dev_t device, const char*) {
     delete static_cast<Backend*>(self->context);
     delete self;
   };
-  calls.get_tensor_async = get_tensor;
   calls.graph_compute = compute;
   return new ggml_backend{&guid, calls, device, new Backend};
 }
@@ -185,23 +176,15 @@ ggml_backend_reg_t registry() {
 
 }  // namespace
 
-namespace {
-
-std::atomic<bool> is_registered = false;
-
-}  // namespace
-
 void register_matrix_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     // Beside GPUs it would have nothing to do, and keep llama.cpp from pipelining over several of them.
     const bool gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr;
-    if (gpu || MatrixProducts::version().empty()) return;
-    ggml_backend_register(registry());
-    is_registered = true;
+    if (!gpu && !MatrixProducts::version().empty()) ggml_backend_register(registry());
   });
 }
 
-bool matrix_backend_attends() { return is_registered && MatrixProducts::shared().fast_in_f32(); }
+bool matrix_backend_attends() { return ggml_backend_reg_by_name(kName) && MatrixProducts::shared().fast_in_f32(); }
 
 }  // namespace qeval
