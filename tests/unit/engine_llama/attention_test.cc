@@ -127,7 +127,7 @@ TEST_F(AttentionTest, EqualsTheSumWrittenOut) {
   Case c;
   expect_right(c);  // no mask
   c.sees = causal;
-  for (const int64_t n_rows : {4, 31, 32, 33, 130})
+  for (const int64_t n_rows : {1, 2, 4, 31, 32, 33, 130})
     for (const int64_t n_cells : {256, 528, 1040}) {
       c.n_rows = n_rows;
       c.n_cells = n_cells;
@@ -139,9 +139,9 @@ TEST_F(AttentionTest, EqualsTheSumWrittenOut) {
 TEST_F(AttentionTest, TakesStreamsHeadsWidthsAndTypesOfAllKinds) {
   PyRandom random(7);
   const auto one_of = [&](std::vector<int64_t> values) { return values[static_cast<size_t>(random.random() * static_cast<double>(values.size()))]; };
-  for (int i = 0; i < 24; ++i) {
+  for (int i = 0; i < 36; ++i) {
     Case c;
-    c.n_rows = one_of({4, 9, 40, 97});
+    c.n_rows = one_of({1, 3, 4, 9, 40, 97});
     c.n_cells = one_of({256, 272, 768});
     c.group = one_of({1, 2, 5, 16});
     c.n_kv_heads = one_of({1, 2, 3});

@@ -10,6 +10,7 @@
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "ggml.h"
+#include "qeval/engine/llama/cell_products.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/team_size.h"
 #include "qeval/engine/llama/vector_math.h"
@@ -24,6 +25,7 @@ constexpr int64_t kCellGroup = 16;  // cells are left out in groups of this many
 constexpr int64_t kCellsAtOnce = 384;
 constexpr int64_t kProductRows = 96;  // rows of a block times heads that share K and V
 constexpr int64_t kLeastRows = 4;  // fewer do not keep the threads busy; ggml divides those by cells
+constexpr int64_t kRowsInPlace = 8;  // of a block, times heads: up to here cells are read where they lie
 constexpr int64_t kLeastSums = int64_t{1} << 21;  // below that a change of back ends costs more
 
 std::atomic<int64_t> n_nodes = 0;
@@ -60,7 +62,8 @@ struct Node {
         scale(parameter(dst, 0)), n_rows(q->ne[1]), n_heads(q->ne[2]), n_streams(q->ne[3]), n_cells(k->ne[1]), n_kv_heads(k->ne[2]),
         group(n_heads / n_kv_heads), k_width(k->ne[0]), v_width(v->ne[0]),
         block_rows(std::min(n_rows, std::clamp(kProductRows / group, int64_t{8}, int64_t{64}))),
-        n_blocks((n_rows + block_rows - 1) / block_rows) {}
+        n_blocks((n_rows + block_rows - 1) / block_rows),
+        in_place(block_rows * group <= kRowsInPlace && k_width % kCellGroup == 0 && v_width % kCellGroup == 0 && has_cell_products()) {}
 
   const ggml_tensor *q, *k, *v, *mask;  // mask may be null
   float* out;
@@ -69,6 +72,7 @@ struct Node {
   int64_t group;                                            // heads that share K and V
   int64_t k_width, v_width;
   int64_t block_rows, n_blocks;
+  bool in_place;  // cells are read where they lie
 };
 
 struct CellRun {
@@ -133,8 +137,8 @@ struct AttentionWorkspace {
     seen.resize(at(node.n_cells));
     runs.reserve(at(kCellsAtOnce / kCellGroup));
     at_least(q, m * node.k_width);
-    at_least(k, kCellsAtOnce * node.k_width);
-    at_least(v, kCellsAtOnce * node.v_width);
+    at_least(k, node.in_place ? 0 : kCellsAtOnce * node.k_width);
+    at_least(v, node.in_place ? 0 : kCellsAtOnce * node.v_width);
     at_least(mask, node.block_rows * kCellsAtOnce);
     at_least(scores, m * kCellsAtOnce);
     at_least(out, m * node.v_width);
@@ -190,24 +194,59 @@ class Block {
     return n;
   }
 
-  void gather(int64_t n) {
+  void gather_cells() {
+    int64_t to = 0;
+    for (const CellRun& run : w_.runs)
+      for (int64_t c = run.begin; c < run.end; ++c, ++to) {
+        copy_as_floats(node_.k, row_of(node_.k, c, kv_head_, stream_), node_.k_width, &w_.k[at(to * node_.k_width)]);
+        copy_as_floats(node_.v, row_of(node_.v, c, kv_head_, stream_), node_.v_width, &w_.v[at(to * node_.v_width)]);
+      }
+  }
+
+  void gather_mask(int64_t n) {
+    if (!node_.mask) std::fill_n(w_.mask.begin(), n_rows_ * n, 0.0f);
     int64_t to = 0;
     for (const CellRun& run : w_.runs) {
-      for (int64_t c = run.begin, i = to; c < run.end; ++c, ++i) {
-        copy_as_floats(node_.k, row_of(node_.k, c, kv_head_, stream_), node_.k_width, &w_.k[at(i * node_.k_width)]);
-        copy_as_floats(node_.v, row_of(node_.v, c, kv_head_, stream_), node_.v_width, &w_.v[at(i * node_.v_width)]);
-      }
       for (int64_t r = 0; node_.mask && r < n_rows_; ++r)
         ggml_cpu_fp16_to_fp32(reinterpret_cast<const ggml_fp16_t*>(mask_row(r) + run.begin), &w_.mask[at(r * n + to)], run.end - run.begin);
       to += run.end - run.begin;
     }
-    if (!node_.mask) std::fill_n(w_.mask.begin(), n_rows_ * n, 0.0f);
+  }
+
+  Cells cells_of(const ggml_tensor* t, const CellRun& run) const {
+    return {row_of(t, run.begin, kv_head_, stream_), t->nb[1], run.end - run.begin, t->ne[0], t->type == GGML_TYPE_F16};
+  }
+
+  bool score(int64_t n) {
+    if (!node_.in_place) {
+      const SmallProduct scores{.m = m_, .n = n, .k = node_.k_width, .scale = node_.scale, .b_is_transposed = true, .keep = 0};
+      return MatrixProducts::multiply(scores, w_.q.data(), w_.k.data(), w_.scores.data());
+    }
+    float* to = w_.scores.data();
+    for (const CellRun& run : w_.runs) {
+      score_cells(cells_of(node_.k, run), w_.q.data(), m_, node_.scale, to, n);
+      to += run.end - run.begin;
+    }
+    return true;
+  }
+
+  bool add_values(int64_t n) {
+    if (!node_.in_place) {
+      const SmallProduct values{.m = m_, .n = node_.v_width, .k = n, .scale = 1, .b_is_transposed = false, .keep = 1};
+      return MatrixProducts::multiply(values, w_.scores.data(), w_.v.data(), w_.out.data());
+    }
+    const float* from = w_.scores.data();
+    for (const CellRun& run : w_.runs) {
+      add_weighted_cells(cells_of(node_.v, run), from, n, m_, w_.out.data());
+      from += run.end - run.begin;
+    }
+    return true;
   }
 
   bool add_cells(int64_t n) {
-    gather(n);
-    const SmallProduct scores{.m = m_, .n = n, .k = node_.k_width, .scale = node_.scale, .b_is_transposed = true, .keep = 0};
-    if (!MatrixProducts::multiply(scores, w_.q.data(), w_.k.data(), w_.scores.data())) return false;
+    if (!node_.in_place) gather_cells();
+    gather_mask(n);
+    if (!score(n)) return false;
     for (int64_t i = 0; i < m_; ++i) {
       float* row = &w_.scores[at(i * n)];
       float& max = w_.max[at(i)];
@@ -221,8 +260,7 @@ class Block {
       max = higher;
       sum += exp_and_sum(row, max, n);
     }
-    const SmallProduct values{.m = m_, .n = node_.v_width, .k = n, .scale = 1, .b_is_transposed = false, .keep = 1};
-    return MatrixProducts::multiply(values, w_.scores.data(), w_.v.data(), w_.out.data());
+    return add_values(n);
   }
 
   void write() {

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qeval {
+
+// Cells of a cache for one head, F16 or F32, read where they lie.
+struct Cells {
+  const char* first = nullptr;
+  size_t stride = 0;  // bytes from a cell to the next
+  int64_t n = 0;
+  int64_t width = 0;  // a multiple of 16
+  bool f16 = true;
+};
+
+// Products of a few rows with cells. For these a matrix product would take less time than gathering the cells as floats for it.
+// Whether this CPU has the instructions (AVX-512); nothing below may be called where not.
+bool has_cell_products();
+
+// out[r * out_stride + c] = scale * (row r of q · cell c); rows are `width` floats without gaps.
+void score_cells(const Cells& cells, const float* q, int64_t n_rows, float scale, float* out, int64_t out_stride);
+
+// row r of out += the sum over c of weights[r * weight_stride + c] * cell c.
+void add_weighted_cells(const Cells& cells, const float* weights, int64_t weight_stride, int64_t n_rows, float* out);
+
+}  // namespace qeval
