@@ -170,6 +170,7 @@ Json to_json(const RunPerformance& p) {
   out["prefill_s"] = p.prefill_s;
   out["decode_s"] = p.decode_s;
   out["mean_streams"] = p.mean_streams;
+  out["n_streams"] = p.n_streams;
   out["longest_request_tokens"] = p.longest_request_tokens;
   out["longest_scored_tokens"] = p.longest_scored_tokens;
   for (const auto& [key, value] : {std::pair{"usage", &p.usage}, std::pair{"server", &p.server}, std::pair{"predicted", &p.predicted}})
@@ -211,6 +212,7 @@ RunPerformance run_performance_from_json(const Json& j) {
   p.prefill_s = json_number(j, "prefill_s");
   p.decode_s = json_number(j, "decode_s");
   p.mean_streams = json_number(j, "mean_streams");
+  p.n_streams = json_int(j, "n_streams");
   p.longest_request_tokens = json_int(j, "longest_request_tokens");
   p.longest_scored_tokens = json_int(j, "longest_scored_tokens");
   for (const auto& [key, value] : {std::pair{"usage", &p.usage}, std::pair{"server", &p.server}, std::pair{"predicted", &p.predicted}})

@@ -92,6 +92,7 @@ struct RunPerformance {
   std::optional<double> cpu_utilisation, device_utilisation;  // 0..1 of the cores / of the device
   double prefill_s = 0, decode_s = 0;  // of decode_busy_s, where the engine tells them apart
   double mean_streams = 0;             // answers being written at a time, while any was
+  int64_t n_streams = 0;               // answers that the cache was made for; 0 = unknown
   int64_t longest_request_tokens = 0;  // prompt and answer as asked for
   int64_t longest_scored_tokens = 0;   // of a log-likelihood: context and continuation
   // Objects or null. usage: what the monitor saw beyond the above (power_w, energy_j, temperature_c, …); server: what its

@@ -56,6 +56,7 @@ struct SessionStats {
   int64_t n_fill_tokens = 0, n_fill_room = 0;
   // Generation: busy slots, and slots, summed over the steps during which requests waited for one.
   int64_t n_busy_slots = 0, n_all_slots = 0;
+  int n_streams = 0;  // generation: answers that the cache was made for; 0 = unknown
   int64_t model_bytes = 0, kv_bytes = 0, compute_bytes = 0;  // as the engine accounts them; 0 = unknown
 };
 

@@ -62,6 +62,11 @@ void SessionQueue::cancel_all() {
   work_.notify_all();
 }
 
+bool SessionQueue::input_closed() const {
+  std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 void SessionQueue::close_input() {
   std::lock_guard lock(mutex_);
   closed_ = true;

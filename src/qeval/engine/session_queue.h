@@ -46,6 +46,7 @@ class SessionQueue {
   // Up to `limit` pending requests, highest priority first, then oldest; cancelled ones are answered, not returned.
   std::vector<Item> take(size_t limit);
   size_t n_pending() const;
+  bool input_closed() const;  // nothing will be pending that is not yet
   // Exactly once per taken item. total_s is set here from the time of submission.
   void complete(Response response);
   // Sleeps, unless a cancel of `id` or stop comes first: then false.

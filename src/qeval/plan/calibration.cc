@@ -5,20 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/core/llama_sizes.h"
 #include "qeval/stats/moments.h"
 
 namespace qeval {
 namespace {
-
-double padded(double n) { return std::max(1.0, std::ceil(n / 256)) * 256; }
-
-// The engine's steps of a stream's length (its generator makes the cache in these).
-double stream_length(double longest, int max_len) {
-  double step = 256;
-  while (step < longest && step * 1.5 < longest) step *= 2;
-  double rounded = step >= longest ? step : step * 1.5;
-  return std::min(padded(rounded), padded(std::max<double>(longest, max_len)));
-}
 
 // Records without the roofline's figures are shares of another one.
 bool usable(const Json& predicted, const std::string& engine, const std::string& hardware) {
@@ -31,25 +22,24 @@ bool same_weights(const Json& predicted, const std::string& model, double weight
 
 }  // namespace
 
-LlamaMemory llama_memory(const RunFacts& f, double longest_generated, double longest_scored) {
+LlamaMemory llama_memory(const RunFacts& f, const LlamaDemand& d) {
   const PlanModel& m = f.model;
   const Serving& s = f.serving;
-  const int micro_batch = static_cast<int>(json_number(f.preset.llama, "n_ubatch", llama_micro_batch(m, f.hardware.is_cpu)));
+  const int micro_batch = static_cast<int>(json_number(f.preset.llama, "n_ubatch", micro_batch_tokens(m.vocab, f.hardware.is_cpu)));
   LlamaMemory out;
   out.weight_bytes = weight_bytes(m, s);
-  if (longest_generated > 0) {
-    const int answers = std::clamp(f.preset.max_num_seqs, 1, 255);
+  if (d.longest_generated > 0) {
+    const int most = std::clamp(f.preset.max_num_seqs, 1, kMostLlamaSequences), answers = d.n_streams > 0 ? std::min(d.n_streams, most) : most;
     const int streams = answers + (f.preset.prefix_caching && m.hybrid() ? 1 : 0);  // a state that cannot be rolled back is kept
-    const double length = stream_length(longest_generated, f.preset.max_model_len);
+    const int length = stream_cells(d.longest_generated, f.preset.max_model_len);
     out.kv_bytes += streams * (length * kv_bytes_per_token(m, s) + state_bytes_per_sequence(m, s));
     out.compute_bytes += llama_compute_bytes(m, s, micro_batch, streams, length);
   }
-  if (longest_scored > 0) {
-    const double cells = padded(longest_scored + (m.hybrid() ? 32 : 1) * micro_batch);
-    const double state = state_bytes_per_sequence(m, s), room = (f.hardware.memory_bytes - out.weight_bytes) / 8;
-    const double sequences = state > 0 ? std::clamp(std::floor(room / state), 4.0, 255.0) : 0;
-    out.kv_bytes += cells * kv_bytes_per_token(m, s) + sequences * state;
-    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, llama_scored_rows(m, micro_batch), cells);
+  if (d.longest_scored > 0) {
+    const int cells = scoring_cells(d.longest_scored, micro_batch, m.hybrid());
+    const double state = state_bytes_per_sequence(m, s), room = (f.hardware.memory_bytes - out.weight_bytes) / 2;
+    out.kv_bytes += cells * kv_bytes_per_token(m, s) + scoring_states(room, state) * state;
+    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, scored_rows(m.vocab, micro_batch), cells);
   }
   return out;
 }
@@ -82,7 +72,7 @@ Json predict_run(const RunFacts& f, const RunPerformance& p, const Calibration& 
     out["expected_total_tok_s"] = (work.prefill_tokens + work.new_tokens) / expected_s;
   }
   if (f.engine == "llama" && p.longest_request_tokens + p.longest_scored_tokens > 0) {
-    LlamaMemory memory = llama_memory(f, static_cast<double>(p.longest_request_tokens), static_cast<double>(p.longest_scored_tokens));
+    LlamaMemory memory = llama_memory(f, {static_cast<int>(p.longest_request_tokens), static_cast<int>(p.longest_scored_tokens), static_cast<int>(p.n_streams)});
     out["weight_bytes"] = memory.weight_bytes;
     out["kv_bytes"] = memory.kv_bytes;
     out["compute_bytes"] = memory.compute_bytes;

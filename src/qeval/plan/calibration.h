@@ -37,12 +37,16 @@ struct EarlierRun {
 Calibration calibrate(const std::vector<EarlierRun>& runs, const std::string& engine, const std::string& hardware, const std::string& model,
                       double weight_bytes);
 
-// Memory of the embedded engine: weights, the caches that it makes for answers and for log-likelihoods, and graphs. Longest: tokens
-// of a request, 0 where there is none of its kind.
+// What the embedded engine is asked for. Longest: tokens of a request, 0 where there is none of its kind.
+struct LlamaDemand {
+  int longest_generated = 0, longest_scored = 0;
+  int n_streams = 0;  // answers at once; 0: as many as the preset allows
+};
+// Memory of the embedded engine: weights, the caches that it makes for answers and for log-likelihoods, and graphs.
 struct LlamaMemory {
   double weight_bytes = 0, kv_bytes = 0, compute_bytes = 0;
   double total() const { return weight_bytes + kv_bytes + compute_bytes; }
 };
-LlamaMemory llama_memory(const RunFacts& facts, double longest_generated, double longest_scored);
+LlamaMemory llama_memory(const RunFacts& facts, const LlamaDemand& demand);
 
 }  // namespace qeval

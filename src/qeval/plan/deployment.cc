@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "qeval/core/llama_sizes.h"
+
 namespace qeval {
 namespace {
 
@@ -72,7 +74,7 @@ void set_memory(const DeploymentRequest& r, Deployment& d, double batched_tokens
   if (r.engine == "llama") {
     // Half of what is free on a CPU, as the engine takes it; the preset's share of a device.
     // With the logits of an evaluation, which reads more rows than answers do.
-    const int rows = std::max(r.preset.max_num_seqs, llama_scored_rows(r.model, static_cast<int>(batched_tokens)));
+    const int rows = std::max(r.preset.max_num_seqs, scored_rows(r.model.vocab, static_cast<int>(batched_tokens)));
     d.activation_bytes = llama_compute_bytes(r.model, d.serving, batched_tokens, rows, d.expected_tokens) +
                          (r.hardware.is_cpu ? 0 : kGgmlCudaBytes);
     double free = d.memory_bytes * (r.hardware.is_cpu ? 1 : r.preset.gpu_memory_utilization) - d.weight_bytes;
@@ -173,7 +175,7 @@ Result<Deployment> plan_deployment(const DeploymentRequest& r) {
   QEVAL_TRY(int batched, whole(r.preset.vllm, "max_num_batched_tokens", kDefaultBatchedTokens));
   d.max_model_len = r.model.context > 0 ? std::min(r.preset.max_model_len, r.model.context) : r.preset.max_model_len;
   d.expected_tokens = std::min<double>(r.prompt_tokens + r.output_tokens, d.max_model_len);
-  double micro_batch = json_number(r.preset.llama, "n_ubatch", llama_micro_batch(r.model, r.hardware.is_cpu));
+  double micro_batch = json_number(r.preset.llama, "n_ubatch", micro_batch_tokens(r.model.vocab, r.hardware.is_cpu));
   set_memory(r, d, r.engine == "llama" ? micro_batch : batched);
   d.fit_expected = sequences_that_fit(r.model, d.serving, d.kv_budget_bytes, d.expected_tokens) * d.serving.data_parallel;
   d.fit_max_len = sequences_that_fit(r.model, d.serving, d.kv_budget_bytes, d.max_model_len) * d.serving.data_parallel;

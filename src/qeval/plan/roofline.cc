@@ -7,9 +7,6 @@ namespace qeval {
 namespace {
 
 constexpr int kBlock = 16;
-constexpr double kLogitBytes = 160.0 * 1048576;  // the embedded engine's bound on rows of logits
-
-int row_limit(const PlanModel& m) { return static_cast<int>(std::clamp(std::floor(kLogitBytes / (4.0 * m.vocab)), 32.0, 4096.0)); }
 
 double ceil_to(double value, double step) { return std::ceil(value / step) * step; }
 
@@ -107,13 +104,6 @@ double prefill_tokens_per_second(const PlanModel& m, const Serving& s, const Har
   double flops = 2 * (m.active_params - tables) + 2.0 * m.n_kv_layers * m.n_heads * m.head_dim * length;
   return h.flops * s.tensor_parallel * s.pipeline_parallel * s.data_parallel / flops;
 }
-
-int llama_micro_batch(const PlanModel& m, bool is_cpu) {
-  if (!is_cpu) return 2048;
-  return std::min(512, row_limit(m) / 32 * 32);
-}
-
-int llama_scored_rows(const PlanModel& m, int micro_batch) { return std::min(row_limit(m), std::max(32, micro_batch)); }
 
 double llama_compute_bytes(const PlanModel& m, const Serving& s, double micro_batch, double rows, double length) {
   double ff = m.n_experts > 0 ? static_cast<double>(m.d_ff) * m.n_experts_routed : m.d_ff;

@@ -50,9 +50,6 @@ Step decode_step(const PlanModel& model, const Serving& serving, const Hardware&
 // FLOP a token (attention looks at half of the prompt on average).
 double prefill_tokens_per_second(const PlanModel& model, const Serving& serving, const Hardware& hardware, double length);
 
-// The embedded engine's own bounds: tokens that go through the model at once, and rows of logits that a scoring call reads.
-int llama_micro_batch(const PlanModel& model, bool is_cpu);
-int llama_scored_rows(const PlanModel& model, int micro_batch);
 // llama.cpp's graph memory for micro-batches of `micro_batch` tokens, `rows` rows of logits and streams of `length` tokens. An
 // estimate, fitted to what v0.5.0 reports on a CPU.
 double llama_compute_bytes(const PlanModel& model, const Serving& serving, double micro_batch, double rows, double length);

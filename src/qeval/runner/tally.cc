@@ -43,6 +43,7 @@ RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
   out.prefill_s = stats.prefill_s;
   out.decode_s = stats.decode_s;
   out.mean_streams = mean_streams(streams_);
+  out.n_streams = stats.n_streams;
   double seconds = stats.busy_s > 0 ? stats.busy_s : wall_s;
   if (out.n_new_tokens > 0 && seconds > 0) out.generated_tok_s = static_cast<double>(out.n_new_tokens) / seconds;
   if (out.n_decoded_tokens > 0 && seconds > 0) out.total_tok_s = static_cast<double>(out.n_decoded_tokens) / seconds;

@@ -140,6 +140,27 @@ TEST_P(Counts, LongContextsLeaveNoBatchHalfEmpty) {
   }
 }
 
+TEST_P(Counts, PromptsGoThroughInFullBatches) {
+  if (real()) GTEST_SKIP() << "the synthetic models show it";
+  std::vector<Request> requests;
+  int64_t n_tokens = 0;
+  for (RequestId id = 1; id <= 8; ++id) {
+    PyRandom random(id);
+    requests.push_back(generate_request(id, words(random, 30 + 5 * static_cast<int>(id)), 1));
+    n_tokens += static_cast<int64_t>(engine_->tokenize(std::get<std::string>(requests.back().prompt), true, true).value().size());
+  }
+  // Of unequal lengths: the ends are rectangles of what is left.
+  EXPECT_LE(ask(*engine_, requests).stats.n_batches, 2 * n_tokens / GetParam().n_ubatch);
+}
+
+// The memory of a cache is touched once when it is made: not for answers that nobody asks for.
+TEST_P(Counts, AFewAnswersGetACacheForAFew) {
+  std::vector<Request> few, many;
+  for (RequestId id = 1; id <= 20; ++id) (id <= 3 ? few : many).push_back(generate_request(id, "Go on " + std::to_string(id), 4));
+  EXPECT_EQ(ask(*engine_, few).stats.n_streams, 3);
+  EXPECT_EQ(ask(*engine_, many).stats.n_streams, 8);
+}
+
 TEST_P(Counts, GenerationDecodesTheTrieOnceWithBusySlots) {
   PyRandom random(9);
   const std::string preamble = words(random, 30);

@@ -109,11 +109,12 @@ TEST(Calibration, OtherWeightsOfTheSameNameAreAnotherModel) {
 
 TEST(LlamaMemory, CountsTheCachesOfWhatIsAsked) {
   const RunFacts f = facts();
-  const LlamaMemory answers = llama_memory(f, 300, 0), choices = llama_memory(f, 0, 300), both = llama_memory(f, 300, 300);
+  const LlamaMemory answers = llama_memory(f, {300, 0, 0}), choices = llama_memory(f, {0, 300, 0}), both = llama_memory(f, {300, 300, 0});
   EXPECT_DOUBLE_EQ(both.kv_bytes, answers.kv_bytes + choices.kv_bytes);
   EXPECT_DOUBLE_EQ(both.compute_bytes, answers.compute_bytes + choices.compute_bytes);
   EXPECT_DOUBLE_EQ(choices.kv_bytes, 1024 * kv_bytes_per_token(f.model, f.serving)) << "one request and a micro-batch, padded";
-  EXPECT_EQ(llama_memory(f, 0, 0).kv_bytes, 0);
+  EXPECT_EQ(llama_memory(f, {}).kv_bytes, 0);
+  EXPECT_DOUBLE_EQ(llama_memory(f, {300, 0, 5}).kv_bytes, 5 * 512 * kv_bytes_per_token(f.model, f.serving)) << "no more streams than answers";
 }
 
 TEST(CpuSpeed, IsPlausible) {

@@ -5,12 +5,12 @@
 #include <algorithm>
 
 #include "llama-ext.h"
+#include "qeval/core/llama_sizes.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/util/clock.h"
 
 namespace qeval {
 
-int pad_cells(int n) { return (std::max(n, 1) + 255) / 256 * 256; }
 
 int Batch::add(TokenId token, int pos, llama_seq_id* seqs, int n_seqs, bool want_row) {
   token_.push_back(token);
@@ -57,7 +57,7 @@ void DecodeContext::release() {
 Status DecodeContext::create(const ContextShape& shape) {
   release();
   shape_ = shape;
-  shape_.n_ctx_seq = pad_cells(shape.n_ctx_seq);
+  shape_.n_ctx_seq = padded_cells(shape.n_ctx_seq);
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(shape_.n_ctx_seq) * (shape.unified ? 1u : static_cast<uint32_t>(shape.n_seq_max));
   params.n_ubatch = static_cast<uint32_t>(settings_.n_ubatch);

@@ -101,6 +101,5 @@ class DecodeContext {
   int64_t model_bytes_ = 0, kv_bytes_ = 0, compute_bytes_ = 0;
 };
 
-int pad_cells(int n);  // llama.cpp sizes caches in steps of 256 cells
 
 }  // namespace qeval

@@ -8,6 +8,7 @@
 
 #include "build-info.h"
 #include "ggml-backend.h"
+#include "qeval/core/llama_sizes.h"
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/matrix_backend.h"
@@ -17,7 +18,6 @@
 namespace qeval {
 namespace {
 
-constexpr int64_t kRowBudgetBytes = int64_t{160} << 20;  // for logits on the host; llama.cpp's graph needs as much again
 
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
@@ -109,10 +109,7 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   ContextSettings& context = setup_.generation;
   context.n_threads = options.n_threads > 0 ? options.n_threads
                                             : static_cast<int>(json_int(llama, "n_threads", physical_cores()));
-  const int64_t row_bytes = int64_t{4} * model_->n_vocab();
-  const int most_rows = static_cast<int>(std::clamp<int64_t>(kRowBudgetBytes / row_bytes, 32, 4096));
-  // On a CPU a micro-batch no larger than the rows that fit loses nothing, and is full even where every row is read.
-  context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", model_->on_gpu() ? 2048 : std::min(512, most_rows / 32 * 32)));
+  context.n_ubatch = static_cast<int>(json_int(llama, "n_ubatch", micro_batch_tokens(model_->n_vocab(), !model_->on_gpu())));
   if (context.n_ubatch < 1 || context.n_threads < 1)
     return bad_input("preset: llama.n_ubatch and llama.n_threads must be at least 1");
   // Whoever runs F32 weights wants reference numbers: attention in F32 then too. ggml's fused attention rounds to F16; ours does not, but
@@ -129,7 +126,7 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   if (context.flash_attn == LLAMA_FLASH_ATTN_TYPE_DISABLED && ggml_is_quantized(context.type_v))
     return bad_input("preset: a quantised llama.type_v needs flash attention (llama.flash_attn: on)");
   context.yarn_factor = options.yarn_factor;
-  context.max_rows = std::min(most_rows, std::max(32, context.n_ubatch));
+  context.max_rows = scored_rows(model_->n_vocab(), context.n_ubatch);
   setup_.scoring = context;
   // With K and V of two types ggml's CPU attention adds up cell by cell, so a log-likelihood does not depend on what else is
   // in its batch. Short continuations lose no time by it; long prompts of generation would. Products of BF16 weights depend on it anyway.
@@ -143,10 +140,9 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   GeneratorLimits& generator = setup_.generator;
   generator.max_len = info_.max_model_len;
   // One sequence id is the prefix holder's; the logits of a step have to fit too.
-  const int most = static_cast<int>(llama_max_parallel_sequences()) - 1;
-  generator.max_slots = std::clamp(options.preset.max_num_seqs, 1, most);
-  if (options.preset.max_num_seqs > most)
-    info_.notes.push_back(fmt::format("max_num_seqs {} is more than llama.cpp holds: {}", options.preset.max_num_seqs, most));
+  generator.max_slots = std::clamp(options.preset.max_num_seqs, 1, kMostLlamaSequences);
+  if (options.preset.max_num_seqs > kMostLlamaSequences)
+    info_.notes.push_back(fmt::format("max_num_seqs {} is more than llama.cpp holds: {}", options.preset.max_num_seqs, kMostLlamaSequences));
   generator.reuse_prefixes = options.preset.prefix_caching;
   info_.max_concurrency = generator.max_slots;
   return {};
@@ -217,9 +213,7 @@ Status LlamaEngine::measure_memory() {
     limits.kv_budget_bytes = available_memory_bytes() / 2;
   }
   limits.kv_budget_bytes = std::max<int64_t>(limits.kv_budget_bytes, 1);
-  if (limits.bytes_per_sequence > 0)
-    setup_.max_forks = std::clamp(static_cast<int>(static_cast<double>(limits.kv_budget_bytes) / 4 / limits.bytes_per_sequence), 4,
-                                  static_cast<int>(llama_max_parallel_sequences()) - 1);
+  setup_.max_forks = scoring_states(static_cast<double>(limits.kv_budget_bytes), limits.bytes_per_sequence);
   measured_ = true;
   return {};
 }

@@ -5,24 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "qeval/core/llama_sizes.h"
+
 namespace qeval {
-namespace {
-
-// What a micro-batch of prompts costs on a CPU, in the time of one token's matrix products. ggml's attention takes 64 rows of one
-// sequence at a time; fewer are computed cell by cell, three times as slowly. Attention by oneDNN's products knows no such step.
-constexpr int kTileRows = 64;
-constexpr double kFixedCost = 40;
-constexpr double kTiledCost = 0.35 / 1000, kNarrowCost = 1.0 / 1000;  // a token and a cell that it attends to
-
-// 256, 512, 768, 1024, 1536 …: room to grow without a context per length.
-int round_length(int n, int max_len) {
-  int step = 256;
-  while (step < n && step + step / 2 < n) step *= 2;
-  const int rounded = step >= n ? step : step + step / 2;
-  return std::min(pad_cells(rounded), pad_cells(std::max(n, max_len)));
-}
-
-}  // namespace
 
 Generator::Generator(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact,
                      const GeneratorLimits& limits)
@@ -107,8 +92,10 @@ bool Generator::ensure_capacity(const Sequence& sequence) {
   int longest = needed;
   for (const auto& other : waiting_) longest = std::max(longest, other->n_needed());
   const int extra = holds_prefix_ ? 1 : 0;  // the holder's stream
-  for (int length : {round_length(longest, limits_.max_len), pad_cells(needed)}) {
-    int n_slots = exact_ ? 1 : limits_.max_slots;
+  // A cache costs the first touch of all its memory: no more streams than there are requests, once these are all known.
+  const size_t most = queue_.input_closed() ? waiting_.size() + queue_.n_pending() : SIZE_MAX;
+  for (int length : {stream_cells(longest, limits_.max_len), padded_cells(needed)}) {
+    int n_slots = exact_ ? 1 : static_cast<int>(std::min(most, static_cast<size_t>(limits_.max_slots)));
     const double per_slot = limits_.bytes_per_cell * length + limits_.bytes_per_sequence;
     if (limits_.kv_budget_bytes > 0 && per_slot > 0)
       n_slots = std::clamp(static_cast<int>(static_cast<double>(limits_.kv_budget_bytes) / per_slot) - extra, 1, n_slots);
@@ -116,6 +103,7 @@ bool Generator::ensure_capacity(const Sequence& sequence) {
       if (context_.create({n_slots + extra, length, false, n_slots})) {
         slots_.clear();
         slots_.resize(static_cast<size_t>(n_slots));
+        n_streams_ = std::max(n_streams_, n_slots);
         holder_.clear();
         return true;
       }
@@ -208,41 +196,24 @@ void Generator::count_step(const std::vector<Part>& parts) {
   prefill_s_ += context_.last_decode_s() * n_prompt / std::max(batch_.size(), 1);
 }
 
-// llama.cpp takes equally many tokens from neighbouring sequences for a micro-batch: the prompts' part of a batch is such a
-// rectangle of at most `budget` tokens, so that it is one micro-batch and not one for each length. Of all, the one with
-// the most tokens a unit of time, the time that narrow remainders will take included.
+// llama.cpp takes equally many tokens from neighbouring sequences for a micro-batch: the prompts' part of a batch is the largest such
+// rectangle of at most `budget` tokens, so that it is one micro-batch and not one for each length. Of equal ones the one over fewer
+// slots, whose rows share the cells that they attend to.
 Generator::Rectangle Generator::choose_rectangle(int budget) const {
-  Rectangle best;
-  double best_rate = 0;
-  const double tiled = model_.on_gpu() ? 0 : kTiledCost, narrow = model_.on_gpu() ? 0 : kNarrowCost;
-  auto left = [&](size_t i) {
+  const auto n_left = [&](size_t i) {
     const auto& sequence = slots_[i].sequence;
     return sequence && sequence->prompting() ? sequence->n_total() - sequence->n_past : 0;
   };
-  auto cost = [&](size_t first, size_t end, int width) {
-    double out = kFixedCost;
-    for (size_t i = first; i <= end; ++i) {
-      const int rest = left(i) - width;
-      const double cells = slots_[i].sequence->n_past + width;
-      out += width * (1 + cells * (width < kTileRows ? narrow : tiled));
-      if (rest > 0 && rest < kTileRows) out += rest * cells * (narrow - tiled);
-    }
-    return out;
-  };
+  Rectangle best;
   for (size_t first = 0; first < slots_.size(); ++first) {
     int least = INT32_MAX;
     for (size_t end = first; end < slots_.size(); ++end) {
       const int n = static_cast<int>(end - first) + 1;
-      least = std::min(least, left(end));
-      const int most = std::min(least, budget / n);
-      if (most <= 0) break;
-      if (n * most / (kFixedCost + n * most) <= best_rate) continue;  // not even if attention cost nothing
-      // All that fits, or a tile less so that what remains is one.
-      for (const int width : {most, most - kTileRows}) {
-        if (width <= 0) break;
-        const double rate = n * width / cost(first, end, width);
-        if (rate > best_rate) best = {static_cast<int>(first), n, width}, best_rate = rate;
-      }
+      least = std::min(least, n_left(end));
+      const int width = std::min(least, budget / n);
+      if (width <= 0) break;
+      const int gain = n * width - best.n_slots * best.width;
+      if (gain > 0 || (gain == 0 && n < best.n_slots)) best = {static_cast<int>(first), n, width};
     }
   }
   return best;

@@ -46,6 +46,7 @@ class Generator {
   int64_t peak_cells() const { return peak_cells_; }
   double prefill_s() const { return prefill_s_; }
   // Busy slots, and slots, summed over the steps during which requests waited for one.
+  int n_streams() const { return n_streams_; }  // of the largest cache so far, without the one of a kept prefix
   int64_t n_busy_slots() const { return n_busy_slots_; }
   int64_t n_all_slots() const { return n_all_slots_; }
 
@@ -119,6 +120,7 @@ class Generator {
   std::vector<TokenId> holder_;  // prefix that sequence id slots_.size() holds for others to start from
   std::vector<llama_seq_id> ids_;
   int64_t peak_cells_ = 0, n_busy_slots_ = 0, n_all_slots_ = 0;
+  int n_streams_ = 0;
   double prefill_s_ = 0;
   Batch batch_;
 };

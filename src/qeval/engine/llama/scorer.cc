@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "qeval/core/llama_sizes.h"
+
 namespace qeval {
 LikelihoodScorer::LikelihoodScorer(const LlamaModel& model, const ContextSettings& settings, SessionQueue& queue, bool exact, int max_forks)
     : model_(model), settings_(settings), queue_(queue), exact_(exact), forks_(model.whole_forks_only()),
@@ -94,8 +96,7 @@ bool LikelihoodScorer::prepare(const ScoreJob& longest) {
   ContextShape shape;
   shape.unified = true;
   shape.n_seq_max = n_seqs_;
-  const int per_wave = exact_ ? 0 : forks_ ? 32 * settings_.n_ubatch : settings_.n_ubatch;
-  const int needed = pad_cells(longest.n_input() + per_wave + 1);
+  const int needed = scoring_cells(longest.n_input() + 1, exact_ ? 0 : settings_.n_ubatch, forks_);
   if (context_.exists() && context_.shape().n_ctx_seq >= needed) return true;
   shape.n_ctx_seq = context_.exists() ? std::max(needed, context_.shape().n_ctx_seq * 3 / 2) : needed;
   forget_plan();

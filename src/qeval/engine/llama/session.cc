@@ -90,8 +90,9 @@ void LlamaSession::work() {
   while (!queue_.stopped()) {
     const bool idle = scorer_.empty() && generator_.empty();
     if (idle && !queue_.wait_for_work(milliseconds(500))) break;
-    // A burst of requests is best seen as a whole: prefixes are found and batches filled.
-    if (idle || (generator_.empty() && scorer_.starved())) queue_.settle(milliseconds(2), milliseconds(100));
+    // A burst of requests is best seen as a whole: prefixes are found and batches filled; and the first one's cache fits its number.
+    const bool first = !scorer_.context().exists() && !generator_.context().exists();
+    if (idle || (generator_.empty() && scorer_.starved())) queue_.settle(milliseconds(first ? 20 : 2), milliseconds(100));
     for (SessionQueue::Item& item : queue_.take(SIZE_MAX)) accept(std::move(item));
     if (queue_.interrupt_count() != interrupts) {
       interrupts = queue_.interrupt_count();
@@ -234,6 +235,7 @@ void LlamaSession::publish_stats() {
   s.peak_kv_cells = std::max(scorer_.peak_cells(), generator_.peak_cells());
   s.n_fill_tokens = scorer_.n_fill_tokens();
   s.n_fill_room = scorer_.n_fill_room();
+  s.n_streams = generator_.n_streams();
   s.n_busy_slots = generator_.n_busy_slots();
   s.n_all_slots = generator_.n_all_slots();
   s.kv_bytes = std::max(s.kv_bytes, stats_.kv_bytes);
