@@ -28,23 +28,30 @@ class KillCase(QevalTest):
         lines = (self.folder / tracker).read_text().splitlines()
         return [line for line in lines if line.startswith("|") and ("GSM8K" in line or "ARC" in line)]
 
-    def kill_until_done(self, args, n_kills, longest_s, seed):
-        """Returns how many kills hit a process that was still at work."""
+    def kill_until_done(self, args, store, n_kills, longest_s, seed):
+        """At least the first kill hits a process at work: where it has ended by then, it begins anew and gets less time."""
         rng = random.Random(seed)
-        n_hit = 0
-        for _ in range(n_kills):
-            process = self.start(*args)
+        n_hit = n_done = 0
+        while n_done < n_kills:
+            process = self.start(*args, "--store", store)
             time.sleep(rng.uniform(0.01, longest_s))
-            n_hit += process.poll() is None
+            hit = process.poll() is None
             process.kill()
             process.communicate()
-        self.expect(0, *args)
-        return n_hit
+            if not hit and n_hit == 0:
+                longest_s /= 2
+                self.assertGreater(longest_s, 0.02, "no kill hits a run at work")
+                for file in self.folder.glob(f"{store}*"):
+                    file.unlink()
+                continue
+            n_hit += hit
+            n_done += 1
+        self.expect(0, *args, "--store", store)
 
-    def run_both(self, args, n_kills, longest_s):
+    def run_both(self, args, n_kills):
+        start = time.monotonic()
         self.expect(0, *args, "--store", "calm.db", "--tracker", "CALM.md")
-        n_hit = self.kill_until_done([*args, "--store", "killed.db", "--tracker", "KILLED.md"], n_kills, longest_s, seed=7)
-        self.assertGreater(n_hit, 0, "no kill hit a run at work")
+        self.kill_until_done([*args, "--tracker", "KILLED.md"], "killed.db", n_kills, time.monotonic() - start, seed=7)
         self.expect(0, "store", "check", "--store", "killed.db")
         # nothing lost, nothing doubled
         for count in ("select count(*) from responses where good = 1", "select count(*) from samples",
@@ -54,20 +61,20 @@ class KillCase(QevalTest):
 
 
 class Kill(KillCase):
-    def check_equal(self, args, n_kills, longest_s):
-        self.run_both(args, n_kills, longest_s)
+    def check_equal(self, args, n_kills):
+        self.run_both(args, n_kills)
         self.assertEqual(self.scores("calm.db"), self.scores("killed.db"))
         self.assertEqual(self.quality_part("CALM.md"), self.quality_part("KILLED.md"))
 
     def test_fake_engine(self):
         script = {"default": " The answer is 35.\n#### 35", "latency_ms": 60}
-        self.check_equal(self.run_args(script=script), N_KILLS, 1.0)
+        self.check_equal(self.run_args(script=script), N_KILLS)
 
     def test_embedded_engine_exact(self):
         if not MODEL or not DATA:
             self.skipTest("no model or no data in reach")
         args = ["run", "--model", MODEL, "--tasks", "arc_challenge", "--limit", "12", "--exact", "--data-dir", DATA]
-        self.check_equal(args, N_KILLS if FULL else 4, 3.0)
+        self.check_equal(args, N_KILLS if FULL else 4)
 
 
 def logprobs(sample):
@@ -92,9 +99,9 @@ def is_near_tie(sample, other, by_length, bound):
 class KillBatched(KillCase):
     """Batches differ after a resume, so log-likelihoods do: by little, and verdicts only where two options are close."""
 
-    def check_batched(self, model, bound, n_kills, limit, longest_s):
+    def check_batched(self, model, bound, n_kills, limit):
         args = ["run", "--model", model, "--tasks", "arc_challenge,hellaswag", "--limit", limit, "--data-dir", DATA]
-        self.run_both(args, n_kills, longest_s)
+        self.run_both(args, n_kills)
         calm, killed = self.samples("calm.db"), self.samples("killed.db")
         self.assertEqual([(s["task"], s["doc_id"]) for s in calm], [(s["task"], s["doc_id"]) for s in killed])
         self.assertEqual(len(calm), 2 * limit)
@@ -118,12 +125,12 @@ class KillBatched(KillCase):
     def test_quantised(self):
         if not MODEL or not DATA:
             self.skipTest("no model or no data in reach")
-        self.check_batched(MODEL, QUANTISED_BOUND, N_KILLS if FULL else 4, 40 if FULL else 12, 4.0)
+        self.check_batched(MODEL, QUANTISED_BOUND, N_KILLS if FULL else 4, 40 if FULL else 12)
 
     def test_f32(self):
         if not F32_MODEL or not DATA:
             self.skipTest("no F32 model or no data in reach")
-        self.check_batched(F32_MODEL, F32_BOUND, N_KILLS if FULL else 3, 40 if FULL else 8, 6.0)
+        self.check_batched(F32_MODEL, F32_BOUND, N_KILLS if FULL else 3, 40 if FULL else 8)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@
 
 namespace qeval {
 
-// Cells of a cache for one head, F16 or F32, read where they lie.
+// Products of a few rows with the cells of a cache, read where they lie: gathering them as floats takes longer than the matrix product
+// that it would be for.
+
+// Cells for one head, F16 or F32.
 struct Cells {
   const char* first = nullptr;
   size_t stride = 0;  // bytes from a cell to the next
@@ -14,7 +17,6 @@ struct Cells {
   bool f16 = true;
 };
 
-// Products of a few rows with cells. For these a matrix product would take less time than gathering the cells as floats for it.
 // Whether this CPU has the instructions (AVX-512); nothing below may be called where not.
 bool has_cell_products();
 
