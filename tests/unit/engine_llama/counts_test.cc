@@ -94,8 +94,6 @@ class Counts : public testing::TestWithParam<Model> {
   }
   bool real() const { return std::string(GetParam().name) == "smollm2"; }
   bool hybrid() const { return std::string(GetParam().name) == "qwen35"; }
-  // Sequences of unequal length do not fill a micro-batch to the last token where each must give equally many.
-  double least_fill() const { return hybrid() ? 0.88 : 0.90; }
   std::unique_ptr<Engine> engine_;
 };
 INSTANTIATE_TEST_SUITE_P(Models, Counts, testing::Values(Model{"qwen3", 96}, Model{"qwen35", 96}, Model{"smollm2", 128}),
@@ -111,7 +109,7 @@ TEST_P(Counts, ScoringDecodesTheTrieOnceInFullBatches) {
     EXPECT_LE(decoded, 1.02);
     EXPECT_GE(decoded, 1.0);  // else the count is wrong
     ASSERT_GT(answers.stats.n_fill_room, 0);
-    EXPECT_GE(share(answers.stats.n_fill_tokens, answers.stats.n_fill_room), least_fill());
+    EXPECT_GE(share(answers.stats.n_fill_tokens, answers.stats.n_fill_room), 0.90);
   }
 }
 

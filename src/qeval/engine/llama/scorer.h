@@ -66,6 +66,7 @@ class LikelihoodScorer {
     size_t n_nodes = 0;  // of open_, from its beginning
     int width = 0;       // tokens of each
   };
+  int path_left(int node) const;  // tokens of it and of the longest path below
   Rectangle choose_rectangle();
   bool run_rectangle(const Rectangle& rectangle);
   void close_nodes();

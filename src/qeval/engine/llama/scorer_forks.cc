@@ -115,6 +115,8 @@ int LikelihoodScorer::tokens_left(int node) const {
   return plan_[static_cast<size_t>(node)].end - fork_states_[static_cast<size_t>(node)].at;
 }
 
+int LikelihoodScorer::path_left(int node) const { return tokens_left(node) + fork_states_[static_cast<size_t>(node)].n_below; }
+
 LikelihoodScorer::Rectangle LikelihoodScorer::choose_rectangle() {
   std::stable_sort(open_.begin(), open_.end(), [&](int a, int b) { return tokens_left(a) > tokens_left(b); });
   Rectangle best;
@@ -122,6 +124,9 @@ LikelihoodScorer::Rectangle LikelihoodScorer::choose_rectangle() {
     const int width = std::min(tokens_left(open_[n - 1]), settings_.n_ubatch / static_cast<int>(n));
     if (static_cast<int>(n) * width > static_cast<int>(best.n_nodes) * best.width) best = {n, width};
   }
+  // Of those that are long enough, the ones with most behind them: they hold up the rest.
+  const auto long_enough = std::partition_point(open_.begin(), open_.end(), [&](int node) { return tokens_left(node) >= best.width; });
+  std::stable_sort(open_.begin(), long_enough, [&](int a, int b) { return path_left(a) > path_left(b); });
   // Not more rows than there is room for.
   auto n_rows = [&] {
     int n = 0;
