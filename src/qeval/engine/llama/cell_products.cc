@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kLanes = 16;
 constexpr int64_t kLine = 64;
 constexpr size_t kAhead = 16;  // cells
-constexpr int64_t kRows = 4;     // at once: with kColumns vectors of each, half of the registers
+constexpr int64_t kRows = 4;   // at once: with kColumns vectors of each, half of the registers
 constexpr int64_t kColumns = 4;
 
 // Heads lie beside each other in a cell: what comes next is too far away for the CPU to fetch by itself in time.

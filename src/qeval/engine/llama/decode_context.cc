@@ -11,7 +11,6 @@
 
 namespace qeval {
 
-
 int Batch::add(TokenId token, int pos, llama_seq_id* seqs, int n_seqs, bool want_row) {
   token_.push_back(token);
   pos_.push_back(pos);

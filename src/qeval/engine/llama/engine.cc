@@ -18,7 +18,6 @@
 namespace qeval {
 namespace {
 
-
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)

@@ -45,8 +45,8 @@ class Generator {
   const DecodeContext& context() const { return context_; }
   int64_t peak_cells() const { return peak_cells_; }
   double prefill_s() const { return prefill_s_; }
-  // Busy slots, and slots, summed over the steps during which requests waited for one.
   int n_streams() const { return n_streams_; }  // of the largest cache so far, without the one of a kept prefix
+  // Busy slots, and slots, summed over the steps during which requests waited for one.
   int64_t n_busy_slots() const { return n_busy_slots_; }
   int64_t n_all_slots() const { return n_all_slots_; }
 

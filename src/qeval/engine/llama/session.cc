@@ -91,8 +91,10 @@ void LlamaSession::work() {
     const bool idle = scorer_.empty() && generator_.empty();
     if (idle && !queue_.wait_for_work(milliseconds(500))) break;
     // A burst of requests is best seen as a whole: prefixes are found and batches filled; and the first one's cache fits its number.
-    const bool first = !scorer_.context().exists() && !generator_.context().exists();
-    if (idle || (generator_.empty() && scorer_.starved())) queue_.settle(milliseconds(first ? 20 : 2), milliseconds(100));
+    if (idle || (generator_.empty() && scorer_.starved())) {
+      const bool first = !scorer_.context().exists() && !generator_.context().exists();
+      queue_.settle(milliseconds(first ? 20 : 2), milliseconds(100));
+    }
     for (SessionQueue::Item& item : queue_.take(SIZE_MAX)) accept(std::move(item));
     if (queue_.interrupt_count() != interrupts) {
       interrupts = queue_.interrupt_count();
