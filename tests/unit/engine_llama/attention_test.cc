@@ -13,7 +13,7 @@
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "ggml.h"
-#include "qeval/engine/llama/matrix_products.h"
+#include "qeval/engine/llama/ordered_product.h"
 #include "qeval/util/random.h"
 #include "session_support.h"
 #include "synthetic_support.h"
@@ -49,7 +49,7 @@ void fill(ggml_tensor* t, PyRandom& random, double spread) {
 class AttentionTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (!MatrixProducts::shared().fast_in_f32()) GTEST_SKIP() << "built without oneDNN, or a CPU without its instructions";
+    if (!has_fast_ordered_product()) GTEST_SKIP() << "a CPU without fast vectors";
     backend_ = ggml_backend_cpu_init();
   }
   void TearDown() override {
@@ -176,6 +176,39 @@ TEST_F(AttentionTest, LeavesOutWhatNoRowSees) {
   expect_sums(node, c, k, v);
 }
 
+// A row's bits, with other rows seeing nothing, everything, or other cells; alone in its block or with 200 more.
+TEST_F(AttentionTest, ARowDoesNotDependOnWhatOthersSee) {
+  const auto own = [](int64_t cell) { return cell % 7 < 3 && cell > 20 && cell < 1900; };
+  constexpr int64_t kRow = 5;
+  std::vector<float> first;
+  for (const int64_t n_rows : {6, 40, 206})
+    for (int others = 0; others < 4; ++others) {
+      TearDown();
+      SetUp();
+      Case c;
+      c.n_rows = n_rows;
+      c.n_cells = 2048;
+      c.sees = [&](int64_t, int64_t row, int64_t cell) {
+        return row == kRow ? own(cell) : others == 0 ? false : others == 1 ? true : others == 2 ? cell / 16 % 3 == row % 3 : cell <= row * 9;
+      };
+      ggml_tensor* node = build(c);
+      PyRandom random(4);
+      ggml_tensor* q = node->src[0];
+      for (int64_t d = 0; d < c.k_width; ++d)  // rows and caches are drawn by size: what is compared has to be the same
+        for (int64_t h = 0; h < q->ne[2]; ++h)
+          *reinterpret_cast<float*>(static_cast<char*>(q->data) + static_cast<size_t>(kRow) * q->nb[1] + static_cast<size_t>(h) * q->nb[2] +
+                                    static_cast<size_t>(d) * 4) = static_cast<float>(random.random() - 0.5) * 12;
+      fill(node->src[1]->view_src, random, 4);
+      fill(node->src[2]->view_src, random, 2);
+      attention_.compute(node, 2, true);
+      std::vector<float> row;
+      for (int64_t h = 0; h < q->ne[2]; ++h)
+        for (int64_t d = 0; d < c.v_width; ++d) row.push_back(get(node, d, h, kRow, 0));
+      if (first.empty()) first = row;
+      EXPECT_EQ(row, first) << n_rows << " rows, others " << others;
+    }
+}
+
 TEST_F(AttentionTest, ARowThatSeesNothingIsZero) {
   Case c;
   c.sees = [](int64_t, int64_t row, int64_t cell) { return row != 5 && cell <= row; };
@@ -214,12 +247,15 @@ TEST_F(AttentionTest, ReadsTheCastOfWhatAGraphComputed) {
   expect_sums(node, c, node->src[1], node->src[2]);
 }
 
-// Few rows are ggml's, except where it would go on with a cache rounded to F16.
-TEST_F(AttentionTest, LeavesFewRowsToGgml) {
+// Little work is ggml's, except where it would go on with a cache rounded to F16, or rows are to be alike.
+TEST_F(AttentionTest, LeavesLittleWorkToGgml) {
   Case c;
-  c.n_rows = 3;
-  c.n_cells = 4096;
-  EXPECT_FALSE(Attention::can_compute(build(c)));
+  c.n_rows = 1;
+  c.n_cells = 256;
+  c.group = 1;
+  const ggml_tensor* node = build(c);
+  EXPECT_FALSE(Attention::can_compute(node));
+  EXPECT_TRUE(Attention::can_compute(node, true));
   c.k_type = GGML_TYPE_F32;
   TearDown();
   SetUp();

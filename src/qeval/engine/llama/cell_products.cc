@@ -30,7 +30,7 @@ QEVAL_AVX512 inline __m512 load(const char* cell, int64_t vector) {
 }
 
 template <bool F16, int R>
-QEVAL_AVX512 void score(const Cells& cells, const float* q, float scale, float* out, int64_t out_stride) {
+QEVAL_AVX512 void score(const Cells& cells, const float* q, float* out, int64_t out_stride) {
   const char* cell = cells.first;
   for (int64_t c = 0; c < cells.n; ++c, cell += cells.stride) {
     prefetch(cells, cell);
@@ -40,7 +40,7 @@ QEVAL_AVX512 void score(const Cells& cells, const float* q, float scale, float* 
       const __m512 k = load<F16>(cell, i);
       for (int r = 0; r < R; ++r) sums[r] = _mm512_fmadd_ps(k, _mm512_loadu_ps(q + r * cells.width + i * kLanes), sums[r]);
     }
-    for (int r = 0; r < R; ++r) out[r * out_stride + c] = scale * _mm512_reduce_add_ps(sums[r]);
+    for (int r = 0; r < R; ++r) out[r * out_stride + c] = _mm512_reduce_add_ps(sums[r]);
   }
 }
 
@@ -90,9 +90,9 @@ void in_groups_of_rows(bool f16, int64_t n_rows, const F& f) {
 
 bool has_cell_products() { return __builtin_cpu_supports("avx512f"); }
 
-void score_cells(const Cells& cells, const float* q, int64_t n_rows, float scale, float* out, int64_t out_stride) {
+void score_cells(const Cells& cells, const float* q, int64_t n_rows, float* out, int64_t out_stride) {
   in_groups_of_rows(cells.f16, n_rows, [&]<bool F16, int R>(int64_t row) {
-    score<F16, R>(cells, q + row * cells.width, scale, out + row * out_stride, out_stride);
+    score<F16, R>(cells, q + row * cells.width, out + row * out_stride, out_stride);
   });
 }
 
@@ -109,7 +109,7 @@ void add_weighted_cells(const Cells& cells, const float* weights, int64_t weight
 namespace qeval {
 
 bool has_cell_products() { return false; }
-void score_cells(const Cells&, const float*, int64_t, float, float*, int64_t) {}
+void score_cells(const Cells&, const float*, int64_t, float*, int64_t) {}
 void add_weighted_cells(const Cells&, const float*, int64_t, int64_t, float*) {}
 
 }  // namespace qeval

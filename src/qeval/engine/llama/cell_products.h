@@ -20,8 +20,8 @@ struct Cells {
 // Whether this CPU has the instructions (AVX-512); nothing below may be called where not.
 bool has_cell_products();
 
-// out[r * out_stride + c] = scale * (row r of q · cell c); rows are `width` floats without gaps.
-void score_cells(const Cells& cells, const float* q, int64_t n_rows, float scale, float* out, int64_t out_stride);
+// out[r * out_stride + c] = row r of q · cell c; rows are `width` floats without gaps.
+void score_cells(const Cells& cells, const float* q, int64_t n_rows, float* out, int64_t out_stride);
 
 // row r of out += the sum over c of weights[r * weight_stride + c] * cell c.
 void add_weighted_cells(const Cells& cells, const float* weights, int64_t weight_stride, int64_t n_rows, float* out);

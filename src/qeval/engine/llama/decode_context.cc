@@ -7,6 +7,7 @@
 #include "llama-ext.h"
 #include "qeval/core/llama_sizes.h"
 #include "qeval/engine/llama/llama_log.h"
+#include "qeval/engine/llama/matrix_backend.h"
 #include "qeval/util/clock.h"
 
 namespace qeval {
@@ -78,9 +79,11 @@ Status DecodeContext::create(const ContextShape& shape) {
     return self->abort_ && self->abort_->load(std::memory_order_relaxed) != self->abort_at_start_;
   };
   params.abort_callback_data = this;
+  QEVAL_TRY(llama_model* weights, settings_.rows_alike ? model_.get() : model_.for_few_rows());
   const uint64_t mark = LlamaLog::mark();
+  const AnyRows any_rows(settings_.rows_alike ? settings_.n_ubatch : 0);
   try {
-    context_ = llama_init_from_model(model_.get(), params);
+    context_ = llama_init_from_model(weights, params);
   } catch (const std::exception& e) {
     return fail(ErrorKind::environment, std::string("llama.cpp cannot create a context: ") + e.what());
   }
@@ -88,6 +91,7 @@ Status DecodeContext::create(const ContextShape& shape) {
     return fail(ErrorKind::environment,
                 fmt::format("llama.cpp cannot create a context of {} cells for {} sequences\n{}", params.n_ctx,
                             params.n_seq_max, LlamaLog::complaints_since(mark)));
+  weights_ = weights;
   model_bytes_ = 0;
   for (const auto& [type, memory] : llama_get_memory_breakdown(context_)) {
     model_bytes_ += static_cast<int64_t>(memory.model);
@@ -103,6 +107,7 @@ DecodeStatus DecodeContext::decode(Batch& batch) {
   const uint64_t mark = LlamaLog::mark();
   int32_t code = -1;
   error_.clear();
+  const AnyRows any_rows(settings_.rows_alike ? settings_.n_ubatch : 0);
   try {
     code = llama_decode(context_, batch.view());
     if (code == 0) llama_synchronize(context_);

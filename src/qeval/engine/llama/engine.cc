@@ -95,7 +95,9 @@ class LlamaEngine : public Engine {
 Result<std::unique_ptr<Engine>> LlamaEngine::load(const LlamaOptions& options) {
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(options.model_path));
   auto out = std::make_unique<LlamaEngine>();
-  QEVAL_TRY(out->model_, LlamaModel::load(options));
+  LlamaLog::install();
+  const bool quantised = weights.quantization != "F32" && weights.quantization != "BF16" && weights.quantization != "F16";
+  QEVAL_TRY(out->model_, LlamaModel::load(options, quantised && matrix_backend_expands()));
   out->info_.weights = std::move(weights);
   out->preset_ = options.preset;
   QEVAL_CHECK(out->read_settings(options));
@@ -127,10 +129,11 @@ Status LlamaEngine::read_settings(const LlamaOptions& options) {
   context.yarn_factor = options.yarn_factor;
   context.max_rows = scored_rows(model_->n_vocab(), context.n_ubatch);
   setup_.scoring = context;
-  // With K and V of two types ggml's CPU attention adds up cell by cell, so a log-likelihood does not depend on what else is
-  // in its batch. Short continuations lose no time by it; long prompts of generation would. Products of BF16 weights depend on it anyway.
-  const bool rows_alone = !reference && !(fused_here && info_.weights.quantization == "BF16");
-  if (rows_alone && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
+  // A log-likelihood shall not depend on what else is in its batch. Where attention is ggml's, K and V of two types make it add up cell by
+  // cell; short continuations lose no time by it, long prompts of generation would.
+  setup_.scoring.rows_alike = !model_->on_gpu();
+  const bool ours = fused_here && (plain || info_.weights.quantization == "BF16");
+  if (!ours && !reference && !model_->on_gpu() && !llama.contains("type_v")) setup_.scoring.type_v = GGML_TYPE_BF16;
 
   double context_length = model_->n_ctx_train();
   if (options.yarn_factor > 1) context_length *= options.yarn_factor;
@@ -192,7 +195,9 @@ void LlamaEngine::describe(const LlamaOptions& options) {
 // What a cell of the cache and a sequence's state cost is read off small contexts, then held against free memory.
 Status LlamaEngine::measure_memory() {
   if (measured_) return {};
-  DecodeContext probe(*model_, setup_.generation, nullptr);
+  ContextSettings settings = setup_.generation;
+  settings.rows_alike = true;  // no second copy of the weights for this
+  DecodeContext probe(*model_, settings, nullptr);
   QEVAL_CHECK(probe.create({1, 256, false}));
   const double at_256 = static_cast<double>(probe.kv_bytes());
   GeneratorLimits& limits = setup_.generator;

@@ -11,9 +11,9 @@ MatrixProducts& MatrixProducts::shared() {
 }
 std::shared_ptr<const MatrixProducts::Product> MatrixProducts::find(const ProductShape&) { return nullptr; }
 void MatrixProducts::run(const Product&, void*, void*, void*, int) {}
+bool MatrixProducts::order_depends_on_rows(const ProductShape&) { return false; }
+int64_t MatrixProducts::least_rows_alike(const ProductShape&) { return 1; }
 std::string MatrixProducts::version() { return ""; }
-bool MatrixProducts::multiply(const SmallProduct&, const float*, const float*, float*) { return false; }
-bool MatrixProducts::fast_in_f32() { return false; }
 
 }  // namespace qeval
 
@@ -33,6 +33,7 @@ namespace qeval {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr int64_t kLongestAmxSum = 896, kLeastAmxRows = 64;
 // Enough for all that a graph of full micro-batches multiplies; the rows of logits differ with each one.
 constexpr size_t kMostProducts = 128;
 
@@ -55,6 +56,19 @@ dnnl::matmul::primitive_desc describe(const ProductShape& s) {
 #else
   return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, cpu());
 #endif
+}
+
+bool has_amx() {
+  static const bool has = [] {
+    constexpr int64_t k = 256;
+    try {
+      const std::string kernel = describe({.bf16 = true, .m = k, .n = k, .k = k, .a_stride = k, .b_stride = k}).impl_info_str();
+      return kernel.find("amx") != std::string::npos;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
 }
 
 // Kernels that emulate BF16, or that are there to check others against, are slower than ggml's.
@@ -117,15 +131,9 @@ void MatrixProducts::run(const Product& product, void* a, void* b, void* c, int 
   n_run_.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool MatrixProducts::fast_in_f32() {
-  static const bool fast = find({.bf16 = false, .m = 64, .n = 64, .k = 64, .a_stride = 64, .b_stride = 64}) != nullptr;
-  return fast;
-}
+bool MatrixProducts::order_depends_on_rows(const ProductShape& shape) { return shape.bf16 && shape.k > kLongestAmxSum && has_amx(); }
 
-bool MatrixProducts::multiply(const SmallProduct& p, const float* a, const float* b, float* c) {
-  return dnnl_sgemm('N', p.b_is_transposed ? 'T' : 'N', p.m, p.n, p.k, p.scale, a, p.k, b, p.b_is_transposed ? p.k : p.n, p.keep, c, p.n) ==
-         dnnl_success;
-}
+int64_t MatrixProducts::least_rows_alike(const ProductShape& shape) { return shape.bf16 && has_amx() ? kLeastAmxRows : 1; }
 
 std::string MatrixProducts::version() {
   const dnnl_version_t* version = dnnl_version();

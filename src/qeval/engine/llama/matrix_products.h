@@ -18,14 +18,6 @@ struct ProductShape {
   auto operator<=>(const ProductShape&) const = default;
 };
 
-// C[m, n] = scale * A[m, k] * B[k, n] + keep * C, F32 and without gaps; transposed, B is [n, k].
-struct SmallProduct {
-  int64_t m = 0, n = 0, k = 0;
-  float scale = 1;
-  bool b_is_transposed = false;
-  float keep = 0;
-};
-
 // oneDNN's compiled products, the last used kept by shape. Thread-safe.
 class MatrixProducts {
  public:
@@ -35,12 +27,12 @@ class MatrixProducts {
   std::shared_ptr<const Product> find(const ProductShape& shape);
   // Waits for the result. Throws std::exception where oneDNN fails.
   void run(const Product& product, void* a, void* b, void* c, int n_threads);
+  // Whether the number of rows decides in which order an element's sum runs: oneDNN 2.6 with AMX cuts long BF16 sums into pieces by it.
+  // (Tried: 1 to 512 rows, 32 to 16,384 columns, sums of 32 to 3,072.)
+  static bool order_depends_on_rows(const ProductShape& shape);
+  // From how many rows on it is the same where it does not: with AMX, oneDNN uses other instructions for the smallest products.
+  static int64_t least_rows_alike(const ProductShape& shape);
   int64_t n_run() const { return n_run_.load(std::memory_order_relaxed); }
-  // On the calling thread alone where it belongs to a parallel region or has a TeamSize of one. For any shape, as nothing is compiled
-  // for it; half as fast as the CPU from three rows on, nine tenths from a hundred. False where oneDNN fails.
-  static bool multiply(const SmallProduct& product, const float* a, const float* b, float* c);
-  // Whether this CPU has the instructions that make the former worth while.
-  bool fast_in_f32();
   // "oneDNN 2.6.3"; "" in a program built without it, where no product is ever found.
   static std::string version();
 

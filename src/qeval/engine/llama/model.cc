@@ -54,13 +54,14 @@ std::string model_meta(const llama_model* model, const std::string& key) {
   return out;
 }
 
-Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options) {
+Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options, bool as_in_file) {
   LlamaLog::install();
   if (!file_exists(options.model_path)) return bad_input(options.model_path + ": no such file");
   std::unique_ptr<LlamaModel> out(new LlamaModel);
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.n_gpu_layers;
   params.vocab_only = options.vocab_only;
+  params.use_extra_bufts = !as_in_file;
   bool aborted = false;
   std::function<bool(float)> progress = [&](float done) {
     aborted = options.progress && !options.progress(done);
@@ -78,13 +79,32 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options
   if (!out->model_) return fail(load_error(options.model_path, mark));
   if (!options.vocab_only && (!llama_model_has_decoder(out->model_) || llama_model_has_encoder(out->model_)))
     return bad_input(options.model_path + ": not a decoder-only language model");
+  out->as_in_file_ = as_in_file;
+  out->path_ = options.model_path;
   out->read_vocab(options);
   if (out->n_vocab_ <= 0) return bad_input(options.model_path + ": the file holds no vocabulary");
   return out;
 }
 
 LlamaModel::~LlamaModel() {
+  if (repacked_) llama_model_free(repacked_);
   if (model_) llama_model_free(model_);
+}
+
+Result<llama_model*> LlamaModel::for_few_rows() const {
+  if (!as_in_file_) return model_;
+  std::lock_guard lock(repacked_mutex_);
+  if (repacked_) return repacked_;
+  llama_model_params params = llama_model_default_params();
+  params.n_gpu_layers = 0;
+  const uint64_t mark = LlamaLog::mark();
+  try {
+    repacked_ = llama_model_load_from_file(path_.c_str(), params);
+  } catch (const std::exception& e) {
+    return bad_input(path_ + ": " + e.what());
+  }
+  if (!repacked_) return fail(load_error(path_, mark));
+  return repacked_;
 }
 
 void LlamaModel::read_vocab(const LlamaOptions& options) {

@@ -22,12 +22,15 @@ std::string model_meta(const llama_model* model, const std::string& key);
 // A loaded model with its tokenizer and template. Thread-safe after load: everything is const.
 class LlamaModel {
  public:
-  static Result<std::unique_ptr<LlamaModel>> load(const LlamaOptions& options);
+  // `as_in_file`: llama.cpp shall not repack quantised weights, because others read them too (matrix_backend.h).
+  static Result<std::unique_ptr<LlamaModel>> load(const LlamaOptions& options, bool as_in_file = false);
   ~LlamaModel();
   LlamaModel(const LlamaModel&) = delete;
   LlamaModel& operator=(const LlamaModel&) = delete;
 
   llama_model* get() const { return model_; }
+  // The weights in what layout ggml wants for few rows: of a model loaded as in the file a second copy, made when first asked for.
+  Result<llama_model*> for_few_rows() const;
   const llama_vocab* vocab() const { return vocab_; }
   const std::string& architecture() const { return architecture_; }
   int n_vocab() const { return n_vocab_; }
@@ -52,6 +55,10 @@ class LlamaModel {
   void read_vocab(const LlamaOptions& options);
 
   llama_model* model_ = nullptr;
+  mutable std::mutex repacked_mutex_;
+  mutable llama_model* repacked_ = nullptr;  // null where model_ serves
+  bool as_in_file_ = false;
+  std::string path_;
   const llama_vocab* vocab_ = nullptr;
   std::string architecture_;
   int n_vocab_ = 0;
