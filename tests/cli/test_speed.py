@@ -67,17 +67,18 @@ class Speed(QevalTest):
 
     def test_memory_is_predicted_within_five_percent(self):
         qwen = pathlib.Path(SOURCE) / ".deps/llama.cpp/models/ggml-vocab-qwen2.gguf"  # 151,936 tokens: logits are most of the graph
-        sizes = [(4, 256, "gsm8k", None), (8, 512, "arc_challenge", None), (6, 896, "arc_challenge,gsm8k", None)]
+        sizes = [(4, 256, "gsm8k", None, "BF16"), (8, 512, "arc_challenge", None, "BF16"), (6, 896, "arc_challenge,gsm8k", None, "BF16"),
+                 (4, 512, "arc_challenge", None, "F32"), (6, 896, "arc_challenge", None, "Q8_0")]
         if qwen.exists():
-            sizes += [(2, 128, "gsm8k", qwen), (2, 192, "arc_challenge", qwen)]
-        for layers, width, tasks, vocabulary in sizes:
-            model = self.folder / f"{width}.gguf"
-            self.expect(0, "model", "make", "--like", "qwen3-0.6b", "--layers", layers, "--width", width, "--type", "BF16", "-o", model,
+            sizes += [(2, 128, "gsm8k", qwen, "BF16"), (2, 192, "arc_challenge", qwen, "BF16")]
+        for layers, width, tasks, vocabulary, type in sizes:
+            model = self.folder / f"{width}.{type}.gguf"
+            self.expect(0, "model", "make", "--like", "qwen3-0.6b", "--layers", layers, "--width", width, "--type", type, "-o", model,
                         *(["--vocab", vocabulary] if vocabulary else []))
             p = self.expect(0, "run", "--model", model, "--tasks", tasks, "--limit", 2, "--data-dir", FIXTURES, "--gen-kwargs",
                             "max_gen_toks=16", "--set", "max_num_seqs=8", "--json").json()["performance"]
             measured = p["model_bytes"] + p["kv_bytes"] + p["compute_bytes"]
-            self.assertAlmostEqual(measured / p["predicted"]["memory_bytes"], 1, delta=0.05, msg=f"{width} {tasks} {p}")
+            self.assertAlmostEqual(measured / p["predicted"]["memory_bytes"], 1, delta=0.05, msg=f"{type} {width} {tasks} {p}")
 
     def test_batching_needs_a_model(self):
         outcome = self.expect(2, "selfcheck", "--batching")

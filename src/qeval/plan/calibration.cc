@@ -33,13 +33,13 @@ LlamaMemory llama_memory(const RunFacts& f, const LlamaDemand& d) {
     const int streams = answers + (f.preset.prefix_caching && m.hybrid() ? 1 : 0);  // a state that cannot be rolled back is kept
     const int length = stream_cells(d.longest_generated, f.preset.max_model_len);
     out.kv_bytes += streams * (length * kv_bytes_per_token(m, s) + state_bytes_per_sequence(m, s));
-    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, streams, length);
+    out.compute_bytes += llama_compute_bytes(m, micro_batch, streams, length);
   }
   if (d.longest_scored > 0) {
     const int cells = scoring_cells(d.longest_scored, micro_batch, m.hybrid());
     const double state = state_bytes_per_sequence(m, s), room = (f.hardware.memory_bytes - out.weight_bytes) / 2;
     out.kv_bytes += cells * kv_bytes_per_token(m, s) + scoring_states(room, state) * state;
-    out.compute_bytes += llama_compute_bytes(m, s, micro_batch, scored_rows(m.vocab, micro_batch), cells);
+    out.compute_bytes += llama_compute_bytes(m, micro_batch, scored_rows(m.vocab, micro_batch), cells);
   }
   return out;
 }

@@ -75,7 +75,7 @@ void set_memory(const DeploymentRequest& r, Deployment& d, double batched_tokens
     // Half of what is free on a CPU, as the engine takes it; the preset's share of a device.
     // With the logits of an evaluation, which reads more rows than answers do.
     const int rows = std::max(r.preset.max_num_seqs, scored_rows(r.model.vocab, static_cast<int>(batched_tokens)));
-    d.activation_bytes = llama_compute_bytes(r.model, d.serving, batched_tokens, rows, d.expected_tokens) +
+    d.activation_bytes = llama_compute_bytes(r.model, batched_tokens, rows, d.expected_tokens) +
                          (r.hardware.is_cpu ? 0 : kGgmlCudaBytes);
     double free = d.memory_bytes * (r.hardware.is_cpu ? 1 : r.preset.gpu_memory_utilization) - d.weight_bytes;
     d.budget_bytes = d.memory_bytes * (r.hardware.is_cpu ? 1 : r.preset.gpu_memory_utilization);
@@ -152,7 +152,6 @@ Result<Serving> serving_of(const Preset& preset, const std::string& engine, bool
   Serving s;
   if (engine == "llama") {
     s.vllm_paging = false;
-    s.flash_attention = !reference_weights;
     const char* type = reference_weights ? "f32" : "f16";
     s.kv_bytes_per_element = (llama_type_bytes(json_string(preset.llama, "type_k", type)) + llama_type_bytes(json_string(preset.llama, "type_v", type))) / 2;
     return s;

@@ -105,12 +105,11 @@ double prefill_tokens_per_second(const PlanModel& m, const Serving& s, const Har
   return h.flops * s.tensor_parallel * s.pipeline_parallel * s.data_parallel / flops;
 }
 
-double llama_compute_bytes(const PlanModel& m, const Serving& s, double micro_batch, double rows, double length) {
+double llama_compute_bytes(const PlanModel& m, double micro_batch, double rows, double length) {
   double ff = m.n_experts > 0 ? static_cast<double>(m.d_ff) * m.n_experts_routed : m.d_ff;
   double feed_forward = micro_batch * 4 * ff * 4, output = rows * 4 * m.vocab + micro_batch * m.d_model * 4;
   double mask = micro_batch * length * 4;
-  double scores = s.flash_attention ? 0 : micro_batch * length * m.n_heads * 4;
-  return std::max(feed_forward, output) + mask + scores;
+  return std::max(feed_forward, output) + mask;
 }
 
 WorkTime work_time(const PlanModel& m, const Serving& s, const Hardware& h, const Work& w) {

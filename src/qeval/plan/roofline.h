@@ -14,7 +14,6 @@ struct Serving {
   double kv_bytes_per_element = 2;
   bool prefix_caching = true;
   int tensor_parallel = 1, pipeline_parallel = 1, data_parallel = 1;
-  bool flash_attention = true;     // llama: without it the scores of a micro-batch lie in memory
   bool vllm_paging = true;         // KV in vLLM's blocks; false: llama.cpp's cells, state in F32
   int devices() const { return tensor_parallel * pipeline_parallel * data_parallel; }
 };
@@ -52,7 +51,7 @@ double prefill_tokens_per_second(const PlanModel& model, const Serving& serving,
 
 // llama.cpp's graph memory for micro-batches of `micro_batch` tokens, `rows` rows of logits and streams of `length` tokens. An
 // estimate, fitted to what v0.5.0 reports on a CPU.
-double llama_compute_bytes(const PlanModel& model, const Serving& serving, double micro_batch, double rows, double length);
+double llama_compute_bytes(const PlanModel& model, double micro_batch, double rows, double length);
 
 // Work of a run, as counted afterwards.
 struct Work {

@@ -254,7 +254,7 @@ TEST(ProcessStat, KnowsWhoAProcessIsAndItsGroup) {
   while (process_group(child->pid()).size() < 3) std::this_thread::sleep_for(milliseconds(2));
   EXPECT_EQ(processes_usage(process_group(child->pid())).n_processes, 3);
   child->terminate(milliseconds(0));
-  EXPECT_TRUE(process_group(child->pid()).empty());
+  while (!process_group(child->pid()).empty()) std::this_thread::sleep_for(milliseconds(2));  // until init has buried the child's children
   EXPECT_FALSE(process_stat(child->pid()));
 }
 

@@ -91,7 +91,6 @@ Status DecodeContext::create(const ContextShape& shape) {
     return fail(ErrorKind::environment,
                 fmt::format("llama.cpp cannot create a context of {} cells for {} sequences\n{}", params.n_ctx,
                             params.n_seq_max, LlamaLog::complaints_since(mark)));
-  weights_ = weights;
   model_bytes_ = 0;
   for (const auto& [type, memory] : llama_get_memory_breakdown(context_)) {
     model_bytes_ += static_cast<int64_t>(memory.model);

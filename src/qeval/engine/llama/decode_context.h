@@ -85,7 +85,6 @@ class DecodeContext {
   int64_t n_calls() const { return n_calls_; }
   int64_t n_rows() const { return n_rows_; }
   double busy_s() const { return busy_s_; }
-  const llama_model* weights() const { return weights_; }  // of the last context; null before the first
   int64_t model_bytes() const { return model_bytes_; }
   int64_t kv_bytes() const { return kv_bytes_; }
   int64_t compute_bytes() const { return compute_bytes_; }
@@ -96,7 +95,6 @@ class DecodeContext {
   const std::atomic<uint64_t>* abort_;
   uint64_t abort_at_start_ = 0;
   llama_context* context_ = nullptr;
-  const llama_model* weights_ = nullptr;
   ContextShape shape_;
   std::string error_;
   std::vector<uint8_t> moved_;       // cells on their way to the front

@@ -228,12 +228,10 @@ void LlamaSession::publish_stats() {
     s.n_batches += context->n_calls();
     s.n_output_rows += context->n_rows();
     s.busy_s += context->busy_s();
+    s.model_bytes = std::max(s.model_bytes, context->model_bytes());  // weights in two layouts share the pages of the file
     s.kv_bytes += context->kv_bytes();
     s.compute_bytes += context->compute_bytes();
   }
-  const bool two_layouts = scorer_.context().weights() && generator_.context().weights() && scorer_.context().weights() != generator_.context().weights();
-  const int64_t scoring_bytes = scorer_.context().model_bytes(), generation_bytes = generator_.context().model_bytes();
-  s.model_bytes = two_layouts ? scoring_bytes + generation_bytes : std::max(scoring_bytes, generation_bytes);
   s.prefill_s = scorer_.context().busy_s() + generator_.prefill_s();
   s.decode_s = std::max(0.0, s.busy_s - s.prefill_s);
   s.peak_kv_cells = std::max(scorer_.peak_cells(), generator_.peak_cells());
