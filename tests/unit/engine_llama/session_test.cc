@@ -97,10 +97,11 @@ TEST_P(ScoresOf, HaveTheSameBitsInEveryBatch) {
   }
   options.preset.max_num_seqs = 8;
   options.preset.max_model_len = 1024;
-  options.preset.llama = {{"n_ubatch", 64}};
+  options.preset.llama = {{"n_ubatch", 256}};
   auto engine = load_llama_engine(options);
   ASSERT_TRUE(engine.has_value()) << engine.error().message;
   std::vector<Request> requests = mixed_scores();
+  for (const char* text : {" a", " be", " see"}) requests.push_back(score_request(static_cast<RequestId>(1000 + requests.size()), "", text));  // few rows alone
   SessionOptions exact;
   exact.exact = true;
   const Answers alone = ask(**engine, requests, exact);
@@ -115,6 +116,26 @@ TEST_P(ScoresOf, HaveTheSameBitsInEveryBatch) {
 
 INSTANTIATE_TEST_SUITE_P(Types, ScoresOf, testing::Values("F32", "BF16", "F16", "Q8_0", "Q4_K_M", "real"),
                          [](const auto& one) { return std::string(one.param); });
+
+// Quantised weights, also such that are expanded in parts, against the same weights written out in F32.
+TEST(QuantisedScores, AreThoseOfTheWeightsWrittenOut) {
+  SyntheticModelOptions wide = tiny_options("qwen3");
+  wide.d_model = 1024;
+  wide.like.d_ff = 6144;
+  wide.n_layers = 2;
+  for (const char* type : {"Q8_0", "Q4_0", "Q4_K_M"}) {
+    wide.type = type;
+    const std::string path = temp_path(std::string("quantised_") + type + ".gguf"), exact = temp_path(std::string("written_out_") + type + ".gguf");
+    ASSERT_TRUE(make_synthetic_gguf(wide, path).has_value());
+    ASSERT_TRUE(requantise_gguf(path, exact, "F32").has_value());
+    const std::vector<Request> requests = mixed_scores();
+    const Answers quantised = ask(*load_synthetic(path), requests), written_out = ask(*load_synthetic(exact), requests);
+    double sum = 0;
+    for (const Request& request : requests)
+      sum += std::abs(quantised.by_id.at(request.id).logprob_nats - written_out.by_id.at(request.id).logprob_nats);
+    EXPECT_LT(sum / static_cast<double>(requests.size()), 0.05) << type;
+  }
+}
 
 TEST_P(EverySession, ExactScoresDoNotDependOnCompany) {
   auto engine = load();
