@@ -21,10 +21,10 @@ constexpr const char* kName = "oneDNN";
 constexpr int64_t kLeastRows = 32;
 constexpr int64_t kLeastColumns = 32;
 constexpr int64_t kLeastSums = int64_t{1} << 22;       // m * n * k
-// Quantised weights that are BF16 at a time, 8 MB; of larger tensors fewer, as their results pass through the cache too: oneDNN 2.6 has no fast
-// kernel for a result with gaps.
 constexpr int64_t kMostAddedRows = 64;                 // where the order of sums does not depend on the preset's micro-batch
 constexpr int64_t kPaddedColumns = 4096;               // of a result with more rows than wanted, at a time
+// Quantised weights that are BF16 at a time, 8 MB; of larger tensors fewer, as their results pass through the cache too: oneDNN 2.6 has no fast
+// kernel for a result with gaps.
 constexpr int64_t kMostExpanded = int64_t{4} << 20, kExpandedPart = int64_t{1} << 20;
 
 thread_local int64_t rows_alike = 0;  // of AnyRows
@@ -71,7 +71,9 @@ bool can_multiply(const ggml_tensor* dst) {
   if (weights->nb[0] != ggml_type_size(weights->type) || rows->nb[0] != 4 || !ggml_is_contiguous(dst)) return false;
   if (weights->nb[1] < ggml_row_size(weights->type, weights->ne[0]) || rows->nb[1] % 4 != 0 || rows->nb[1] < 4 * static_cast<size_t>(rows->ne[0]))
     return false;
-  return MatrixProducts::shared().find(shape_of(dst, rows_at_once(dst))) != nullptr;
+  const int64_t at_once = rows_at_once(dst), rest = weights->ne[1] % at_once;
+  MatrixProducts& products = MatrixProducts::shared();
+  return products.find(shape_of(dst, at_once)) && (rest == 0 || products.find(shape_of(dst, rest)));
 }
 
 struct Backend {
