@@ -95,9 +95,8 @@ class LlamaEngine : public Engine {
 Result<std::unique_ptr<Engine>> LlamaEngine::load(const LlamaOptions& options) {
   QEVAL_TRY(WeightsIdentity weights, inspect_gguf(options.model_path));
   auto out = std::make_unique<LlamaEngine>();
-  LlamaLog::install();
   const bool quantised = weights.quantization != "F32" && weights.quantization != "BF16" && weights.quantization != "F16";
-  QEVAL_TRY(out->model_, LlamaModel::load(options, quantised && matrix_backend_expands()));
+  QEVAL_TRY(out->model_, LlamaModel::load(options, quantised));
   out->info_.weights = std::move(weights);
   out->preset_ = options.preset;
   QEVAL_CHECK(out->read_settings(options));

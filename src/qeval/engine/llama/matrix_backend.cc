@@ -21,7 +21,6 @@ constexpr const char* kName = "oneDNN";
 constexpr int64_t kLeastRows = 32;
 constexpr int64_t kLeastColumns = 32;
 constexpr int64_t kLeastSums = int64_t{1} << 22;       // m * n * k
-constexpr int64_t kMostAddedRows = 64;                 // where the order of sums does not depend on the preset's micro-batch
 constexpr int64_t kPaddedColumns = 4096;               // of a result with more rows than wanted, at a time
 // Quantised weights that are BF16 at a time, 8 MB; of larger tensors fewer, as their results pass through the cache too: oneDNN 2.6 has no fast
 // kernel for a result with gaps.
@@ -87,10 +86,10 @@ struct Backend {
 
 ggml_bf16_t* as_bf16(std::vector<uint16_t>& values, int64_t at) { return reinterpret_cast<ggml_bf16_t*>(values.data()) + at; }
 
-// With room behind them for the rows that are added.
-void round_rows(Backend& backend, const ggml_tensor* rows) {
+// With room behind them for the rows that are added to the last `m`, to make them `padded`.
+void round_rows(Backend& backend, const ggml_tensor* rows, int64_t padded) {
   const int64_t m = rows->ne[1], k = rows->ne[0];
-  backend.rounded.resize(static_cast<size_t>((m * rows->ne[2] * rows->ne[3] + std::max(rows_alike, kMostAddedRows)) * k));
+  backend.rounded.resize(static_cast<size_t>((m * rows->ne[2] * rows->ne[3] + padded - m) * k));
 #pragma omp parallel for collapse(3) schedule(static) num_threads(backend.n_threads)
   for (int64_t i3 = 0; i3 < rows->ne[3]; ++i3)
     for (int64_t i2 = 0; i2 < rows->ne[2]; ++i2)
@@ -128,7 +127,7 @@ void multiply(Backend& backend, const ggml_tensor* dst, bool rounded_already) {
   const ggml_tensor* weights = dst->src[0];
   const ggml_tensor* rows = dst->src[1];
   const bool bf16 = weights->type != GGML_TYPE_F32;
-  if (bf16 && !rounded_already) round_rows(backend, rows);
+  if (bf16 && !rounded_already) round_rows(backend, rows, shape_of(dst, weights->ne[1]).m);
   const int64_t at_once = rows_at_once(dst);
   const int64_t share2 = rows->ne[2] / weights->ne[2], share3 = rows->ne[3] / weights->ne[3];
   for (int64_t i3 = 0; i3 < rows->ne[3]; ++i3)

@@ -7,6 +7,7 @@
 
 #include "ggml-backend.h"
 #include "qeval/engine/llama/llama_log.h"
+#include "qeval/engine/llama/matrix_backend.h"
 #include "qeval/util/file.h"
 
 namespace qeval {
@@ -54,14 +55,15 @@ std::string model_meta(const llama_model* model, const std::string& key) {
   return out;
 }
 
-Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options, bool as_in_file) {
+Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options, bool quantised) {
   LlamaLog::install();
   if (!file_exists(options.model_path)) return bad_input(options.model_path + ": no such file");
   std::unique_ptr<LlamaModel> out(new LlamaModel);
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.n_gpu_layers;
   params.vocab_only = options.vocab_only;
-  params.use_extra_bufts = !as_in_file;
+  out->as_in_file_ = quantised && matrix_backend_expands();
+  params.use_extra_bufts = !out->as_in_file_;
   bool aborted = false;
   std::function<bool(float)> progress = [&](float done) {
     aborted = options.progress && !options.progress(done);
@@ -79,7 +81,6 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options
   if (!out->model_) return fail(load_error(options.model_path, mark));
   if (!options.vocab_only && (!llama_model_has_decoder(out->model_) || llama_model_has_encoder(out->model_)))
     return bad_input(options.model_path + ": not a decoder-only language model");
-  out->as_in_file_ = as_in_file;
   out->path_ = options.model_path;
   out->read_vocab(options);
   if (out->n_vocab_ <= 0) return bad_input(options.model_path + ": the file holds no vocabulary");

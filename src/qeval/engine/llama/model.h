@@ -22,8 +22,8 @@ std::string model_meta(const llama_model* model, const std::string& key);
 // A loaded model with its tokenizer and template. Thread-safe after load: everything is const.
 class LlamaModel {
  public:
-  // `as_in_file`: llama.cpp shall not repack quantised weights, because others read them too (matrix_backend.h).
-  static Result<std::unique_ptr<LlamaModel>> load(const LlamaOptions& options, bool as_in_file = false);
+  // `quantised` weights stay as in the file where the matrix back end reads them too; else llama.cpp may repack them for itself alone.
+  static Result<std::unique_ptr<LlamaModel>> load(const LlamaOptions& options, bool quantised = false);
   ~LlamaModel();
   LlamaModel(const LlamaModel&) = delete;
   LlamaModel& operator=(const LlamaModel&) = delete;

@@ -1,7 +1,5 @@
 #include "qeval/engine/llama/ordered_product.h"
 
-#include <algorithm>
-
 namespace qeval {
 namespace {
 
