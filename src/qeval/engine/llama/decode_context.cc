@@ -81,7 +81,7 @@ Status DecodeContext::create(const ContextShape& shape) {
   params.abort_callback_data = this;
   QEVAL_TRY(llama_model* weights, settings_.rows_alike ? model_.get() : model_.for_few_rows());
   const uint64_t mark = LlamaLog::mark();
-  const AnyRows any_rows(settings_.rows_alike ? settings_.n_ubatch : 0);
+  const AnyRows any_rows(settings_.rows_alike);
   try {
     context_ = llama_init_from_model(weights, params);
   } catch (const std::exception& e) {
@@ -106,7 +106,7 @@ DecodeStatus DecodeContext::decode(Batch& batch) {
   const uint64_t mark = LlamaLog::mark();
   int32_t code = -1;
   error_.clear();
-  const AnyRows any_rows(settings_.rows_alike ? settings_.n_ubatch : 0);
+  const AnyRows any_rows(settings_.rows_alike);
   try {
     code = llama_decode(context_, batch.view());
     if (code == 0) llama_synchronize(context_);

@@ -12,48 +12,53 @@
 #include "qeval/engine/llama/attention.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/ordered_product.h"
+#include "qeval/engine/llama/tile_product.h"
 
 namespace qeval {
 namespace {
 
 constexpr const char* kName = "oneDNN";
-// Fewer rows go to ggml: a change of back ends costs tens of microseconds, and weights are read once either way.
-constexpr int64_t kLeastRows = 32;
+// Fewer rows go to ggml: a change of back ends costs tens of microseconds, and weights are read once either way. Tiles read BF16 faster than ggml.
+constexpr int64_t kLeastRows = 32, kLeastRowsInTiles = 1;
 constexpr int64_t kLeastColumns = 32;
-constexpr int64_t kLeastSums = int64_t{1} << 22;       // m * n * k
-constexpr int64_t kPaddedColumns = 4096;               // of a result with more rows than wanted, at a time
-// Quantised weights that are BF16 at a time, 8 MB; of larger tensors fewer, as their results pass through the cache too: oneDNN 2.6 has no fast
-// kernel for a result with gaps.
+constexpr int64_t kLeastSums = int64_t{1} << 22, kLeastSumsInTiles = int64_t{1} << 16;  // m * n * k
+// Quantised weights that are BF16 at a time for oneDNN, 8 MB; of larger tensors fewer, as their results pass through the cache too: oneDNN 2.6 has
+// no fast kernel for a result with gaps.
 constexpr int64_t kMostExpanded = int64_t{4} << 20, kExpandedPart = int64_t{1} << 20;
 
-thread_local int64_t rows_alike = 0;  // of AnyRows
+thread_local bool any_rows = false;  // of AnyRows
+std::atomic<int64_t> n_products = 0;
 
 // Quantised weights are multiplied as BF16.
 bool is_expanded(const ggml_tensor* weights) { return ggml_is_quantized(weights->type); }
+bool in_bf16(const ggml_tensor* dst) { return dst->src[0]->type != GGML_TYPE_F32; }
 
-// The product with `n` rows of weights. Rows of activations are added where their number would decide the order of sums.
+// The product with `n` rows of weights.
 ProductShape shape_of(const ggml_tensor* dst, int64_t n) {
   const ggml_tensor* weights = dst->src[0];
   const ggml_tensor* rows = dst->src[1];
   ProductShape shape;
-  shape.bf16 = weights->type != GGML_TYPE_F32;
+  shape.bf16 = in_bf16(dst);
   shape.m = rows->ne[1];
   shape.n = n;
   shape.k = weights->ne[0];
   shape.a_stride = shape.bf16 ? shape.k : static_cast<int64_t>(rows->nb[1] / sizeof(float));
   shape.b_stride = is_expanded(weights) ? shape.k : static_cast<int64_t>(weights->nb[1] / ggml_type_size(weights->type));
-  if (rows_alike > 0) shape.m = std::max(shape.m, MatrixProducts::order_depends_on_rows(shape) ? rows_alike : MatrixProducts::least_rows_alike(shape));
   return shape;
 }
 
-// Rows of weights that are multiplied at once.
-int64_t rows_at_once(const ggml_tensor* dst) {
-  const ggml_tensor* weights = dst->src[0];
+// Rows of weights that oneDNN multiplies at once.
+int64_t rows_at_once(const ggml_tensor* weights) {
   const int64_t n = weights->ne[1], k = weights->ne[0];
-  if (is_expanded(weights) && n * k > kMostExpanded) return std::min(n, std::max(2 * kLeastColumns, kExpandedPart / k / kLeastColumns * kLeastColumns));
-  const ProductShape whole = shape_of(dst, n);
-  const bool padded = rows_alike > 0 && (whole.m > dst->src[1]->ne[1] || MatrixProducts::order_depends_on_rows(whole));
-  return padded ? std::min(n, kPaddedColumns) : n;
+  if (!is_expanded(weights) || n * k <= kMostExpanded) return n;
+  return std::min(n, std::max(2 * kLeastColumns, kExpandedPart / k / kLeastColumns * kLeastColumns));
+}
+
+bool has_product(const ggml_tensor* dst) {
+  if (has_tile_product()) return true;
+  const int64_t n = dst->src[0]->ne[1], at_once = rows_at_once(dst->src[0]), rest = n % at_once;
+  MatrixProducts& products = MatrixProducts::shared();
+  return products.find(shape_of(dst, at_once)) && (rest == 0 || products.find(shape_of(dst, rest)));
 }
 
 bool can_multiply(const ggml_tensor* dst) {
@@ -65,18 +70,20 @@ bool can_multiply(const ggml_tensor* dst) {
   if (rows->type != GGML_TYPE_F32 || dst->type != GGML_TYPE_F32) return false;
   if (dst->op_params[1] == GGML_HINT_SRC0_IS_HADAMARD) return false;
   if (weights->ne[1] < kLeastColumns || weights->ne[0] < kLeastColumns) return false;
-  const bool worth = rows->ne[1] >= kLeastRows && rows->ne[1] * weights->ne[1] * weights->ne[0] >= kLeastSums;
-  if (!worth && rows_alike == 0) return false;
+  const bool tiles = weights->type == GGML_TYPE_BF16 && has_tile_product();
+  const bool worth = rows->ne[1] >= (tiles ? kLeastRowsInTiles : kLeastRows) &&
+                     rows->ne[1] * weights->ne[1] * weights->ne[0] >= (tiles ? kLeastSumsInTiles : kLeastSums);
+  if (!worth && !any_rows) return false;
   if (weights->nb[0] != ggml_type_size(weights->type) || rows->nb[0] != 4 || !ggml_is_contiguous(dst)) return false;
   if (weights->nb[1] < ggml_row_size(weights->type, weights->ne[0]) || rows->nb[1] % 4 != 0 || rows->nb[1] < 4 * static_cast<size_t>(rows->ne[0]))
     return false;
-  const int64_t at_once = rows_at_once(dst), rest = weights->ne[1] % at_once;
-  MatrixProducts& products = MatrixProducts::shared();
-  return products.find(shape_of(dst, at_once)) && (rest == 0 || products.find(shape_of(dst, rest)));
+  return has_product(dst);
 }
 
 struct Backend {
   int n_threads = GGML_DEFAULT_N_THREADS;
+  TileProduct tiles;
+  // For oneDNN:
   std::vector<uint16_t> rounded;   // activations as BF16
   std::vector<uint16_t> expanded;  // weights as BF16
   std::vector<float> rows;         // of weights, one a thread
@@ -86,10 +93,9 @@ struct Backend {
 
 ggml_bf16_t* as_bf16(std::vector<uint16_t>& values, int64_t at) { return reinterpret_cast<ggml_bf16_t*>(values.data()) + at; }
 
-// With room behind them for the rows that are added to the last `m`, to make them `padded`.
-void round_rows(Backend& backend, const ggml_tensor* rows, int64_t padded) {
+void round_rows(Backend& backend, const ggml_tensor* rows) {
   const int64_t m = rows->ne[1], k = rows->ne[0];
-  backend.rounded.resize(static_cast<size_t>((m * rows->ne[2] * rows->ne[3] + padded - m) * k));
+  backend.rounded.resize(static_cast<size_t>(ggml_nelements(rows)));
 #pragma omp parallel for collapse(3) schedule(static) num_threads(backend.n_threads)
   for (int64_t i3 = 0; i3 < rows->ne[3]; ++i3)
     for (int64_t i2 = 0; i2 < rows->ne[2]; ++i2)
@@ -123,46 +129,76 @@ void copy_part(const Backend& backend, int64_t m, int64_t n, char* to, size_t st
   for (int64_t i = 0; i < m; ++i) std::memcpy(to + static_cast<size_t>(i) * stride, backend.part.data() + i * n, static_cast<size_t>(n) * sizeof(float));
 }
 
-void multiply(Backend& backend, const ggml_tensor* dst, bool rounded_already) {
+// What one slice of a batched product reads and writes.
+struct Slice {
+  Slice(const ggml_tensor* dst, int64_t i2, int64_t i3) {
+    const ggml_tensor *w = dst->src[0], *r = dst->src[1];
+    weights = static_cast<char*>(w->data) + i2 / (r->ne[2] / w->ne[2]) * w->nb[2] + i3 / (r->ne[3] / w->ne[3]) * w->nb[3];
+    rows = static_cast<char*>(r->data) + i2 * r->nb[2] + i3 * r->nb[3];
+    out = static_cast<char*>(dst->data) + i2 * dst->nb[2] + i3 * dst->nb[3];
+  }
+  char *weights, *rows, *out;
+};
+
+template <class F>
+void for_slices(const ggml_tensor* dst, const F& f) {
+  for (int64_t i3 = 0; i3 < dst->ne[3]; ++i3)
+    for (int64_t i2 = 0; i2 < dst->ne[2]; ++i2) f(Slice(dst, i2, i3), i3 * dst->ne[2] + i2);
+}
+
+void multiply_in_tiles(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
   const ggml_tensor* weights = dst->src[0];
   const ggml_tensor* rows = dst->src[1];
-  const bool bf16 = weights->type != GGML_TYPE_F32;
-  if (bf16 && !rounded_already) round_rows(backend, rows, shape_of(dst, weights->ne[1]).m);
-  const int64_t at_once = rows_at_once(dst);
-  const int64_t share2 = rows->ne[2] / weights->ne[2], share3 = rows->ne[3] / weights->ne[3];
-  for (int64_t i3 = 0; i3 < rows->ne[3]; ++i3)
-    for (int64_t i2 = 0; i2 < rows->ne[2]; ++i2) {
-      void* a = bf16 ? static_cast<void*>(as_bf16(backend.rounded, (i3 * rows->ne[2] + i2) * rows->ne[1] * rows->ne[0]))
-                     : static_cast<char*>(rows->data) + i2 * rows->nb[2] + i3 * rows->nb[3];
-      char* b = static_cast<char*>(weights->data) + (i2 / share2) * weights->nb[2] + (i3 / share3) * weights->nb[3];
-      char* c = static_cast<char*>(dst->data) + i2 * dst->nb[2] + i3 * dst->nb[3];
-      for (int64_t first = 0; first < weights->ne[1]; first += at_once) {
-        const int64_t n = std::min(at_once, weights->ne[1] - first);
-        void* part_of_b = b + static_cast<size_t>(first) * weights->nb[1];
-        if (is_expanded(weights)) part_of_b = expand(backend, weights, b + static_cast<size_t>(first) * weights->nb[1], n);
-        const ProductShape shape = shape_of(dst, n);
-        const auto product = MatrixProducts::shared().find(shape);
-        if (!product) throw std::runtime_error("oneDNN has no product for a part of the weights");
-        const bool whole = n == weights->ne[1] && shape.m == rows->ne[1];
-        if (!whole) backend.part.resize(static_cast<size_t>(shape.m * n));
-        MatrixProducts::shared().run(*product, a, part_of_b, whole ? static_cast<void*>(c) : backend.part.data(), backend.n_threads);
-        if (!whole) copy_part(backend, rows->ne[1], n, c + static_cast<size_t>(first) * sizeof(float), dst->nb[1]);
-      }
+  TileWeights b;
+  b.stride = weights->nb[1];
+  b.n = weights->ne[1];
+  b.k = weights->ne[0];
+  b.bf16 = weights->type == GGML_TYPE_BF16;
+  if (is_expanded(weights)) b.to_floats = ggml_get_type_traits(weights->type)->to_float;
+  for_slices(dst, [&](const Slice& slice, int64_t) {
+    if (!rows_are_set)
+      backend.tiles.set_rows(reinterpret_cast<const float*>(slice.rows), rows->ne[1], rows->ne[0], static_cast<int64_t>(rows->nb[1] / sizeof(float)),
+                             in_bf16(dst) ? TilePrecision::bf16 : TilePrecision::f32, backend.n_threads);
+    b.rows = slice.weights;
+    backend.tiles.multiply(b, reinterpret_cast<float*>(slice.out), static_cast<int64_t>(dst->nb[1] / sizeof(float)), backend.n_threads);
+  });
+}
+
+void multiply_by_onednn(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
+  const ggml_tensor* weights = dst->src[0];
+  const ggml_tensor* rows = dst->src[1];
+  if (in_bf16(dst) && !rows_are_set) round_rows(backend, rows);
+  const int64_t at_once = rows_at_once(weights);
+  for_slices(dst, [&](const Slice& slice, int64_t i) {
+    void* a = in_bf16(dst) ? static_cast<void*>(as_bf16(backend.rounded, i * rows->ne[1] * rows->ne[0])) : slice.rows;
+    for (int64_t first = 0; first < weights->ne[1]; first += at_once) {
+      const int64_t n = std::min(at_once, weights->ne[1] - first);
+      void* b = slice.weights + static_cast<size_t>(first) * weights->nb[1];
+      if (is_expanded(weights)) b = expand(backend, weights, static_cast<const char*>(b), n);
+      const auto product = MatrixProducts::shared().find(shape_of(dst, n));
+      if (!product) throw std::runtime_error("oneDNN has no product for a part of the weights");
+      const bool whole = n == weights->ne[1];
+      if (!whole) backend.part.resize(static_cast<size_t>(rows->ne[1] * n));
+      MatrixProducts::shared().run(*product, a, b, whole ? static_cast<void*>(slice.out) : backend.part.data(), backend.n_threads);
+      if (!whole) copy_part(backend, rows->ne[1], n, slice.out + static_cast<size_t>(first) * sizeof(float), dst->nb[1]);
     }
+  });
 }
 
 ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
   auto& backend = *static_cast<Backend*>(self->context);
-  const ggml_tensor* rounded = nullptr;  // whose rows backend.rounded holds
+  const ggml_tensor* before = nullptr;  // the last product: whose rows the back end holds, unless it was one of several slices
   try {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
       const ggml_tensor* node = ggml_graph_node(graph, i);
       if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
       if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-        backend.attention.compute(node, backend.n_threads, rows_alike > 0);
+        backend.attention.compute(node, backend.n_threads, any_rows);
       } else if (node->op == GGML_OP_MUL_MAT) {
-        multiply(backend, node, node->src[1] == rounded);
-        rounded = node->src[0]->type != GGML_TYPE_F32 ? node->src[1] : rounded;
+        const bool same = before && before->src[1] == node->src[1] && in_bf16(before) == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
+        has_tile_product() ? multiply_in_tiles(backend, node, same) : multiply_by_onednn(backend, node, same);
+        before = node;
+        n_products.fetch_add(1, std::memory_order_relaxed);
       }
     }
   } catch (const std::bad_alloc&) {
@@ -198,7 +234,7 @@ bool supports(ggml_backend_dev_t, const ggml_tensor* op) {
     case GGML_OP_MUL_MAT:
       return can_multiply(op);
     case GGML_OP_FLASH_ATTN_EXT:
-      return Attention::can_compute(op, rows_alike > 0);
+      return Attention::can_compute(op, any_rows);
     default:
       return false;
   }
@@ -251,7 +287,7 @@ void register_matrix_backend() {
   std::call_once(once, [] {
     // Beside GPUs it would have nothing to do, and keep llama.cpp from pipelining over several of them.
     const bool gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != nullptr;
-    if (!gpu && (!MatrixProducts::version().empty() || has_fast_ordered_product())) ggml_backend_register(registry());
+    if (!gpu && (!MatrixProducts::version().empty() || has_tile_product() || has_fast_ordered_product())) ggml_backend_register(registry());
   });
 }
 
@@ -260,10 +296,12 @@ bool matrix_backend_attends() { return ggml_backend_reg_by_name(kName) && has_fa
 bool matrix_backend_expands() {
   constexpr int64_t k = 64;
   return ggml_backend_reg_by_name(kName) &&
-         MatrixProducts::shared().find({.bf16 = true, .m = k, .n = k, .k = k, .a_stride = k, .b_stride = k}) != nullptr;
+         (has_tile_product() || MatrixProducts::shared().find({.bf16 = true, .m = k, .n = k, .k = k, .a_stride = k, .b_stride = k}));
 }
 
-AnyRows::AnyRows(int most) : before_(rows_alike) { rows_alike = most; }
-AnyRows::~AnyRows() { rows_alike = before_; }
+int64_t matrix_backend_products() { return n_products.load(std::memory_order_relaxed); }
+
+AnyRows::AnyRows(bool on) : before_(any_rows) { any_rows = on; }
+AnyRows::~AnyRows() { any_rows = before_; }
 
 }  // namespace qeval

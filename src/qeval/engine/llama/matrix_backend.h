@@ -5,9 +5,10 @@
 namespace qeval {
 
 // Matrix products of many rows and attention, for llama.cpp. ggml's own kernel for BF16 and F32 weights reaches six tenths of
-// what a CPU can do where rows are short (hundreds of columns); oneDNN packs the weights and reaches nine. Quantised weights are expanded to
-// BF16 a few megabytes at a time and multiplied as such, which is faster than ggml's products of eight-bit activations where there are many
-// rows, and nearer to what the weights say: BF16 rounds activations to 1 in 512, ggml those of a block to 1 in 254 of its largest.
+// what a CPU can do where rows are short (hundreds of columns); oneDNN packs the weights and reaches nine. With AMX the products are our own
+// (tile_product), as oneDNN 2.6 cuts long sums by the number of rows. Quantised weights are expanded to BF16 a few at a time and multiplied as such,
+// which is faster than ggml's products of eight-bit activations where there are many rows, and nearer to what the weights say: BF16 rounds
+// activations to 1 in 512, ggml those of a block to 1 in 254 of its largest.
 // A ggml back end of type ACCEL: llama.cpp gives it the nodes that it says it can do and keeps all else. Of products with BF16 and F32 weights
 // only the order of the sums differs from ggml's: sums are F32, and activations beside BF16 weights are rounded to BF16 alike.
 
@@ -19,19 +20,20 @@ void register_matrix_backend();
 bool matrix_backend_attends();
 // Whether it multiplies quantised weights, where they lie as in the file: llama.cpp's repacked ones are ggml's alone.
 bool matrix_backend_expands();
+// Products computed in this process.
+int64_t matrix_backend_products();
 
-// While one lives, the calling thread's calls of llama.cpp hand over every product and attention that can be, however few rows it has. Then
-// what is computed for a token has the same bits however many are decoded beside it, up to `most`, which has to be the same in all calls that
-// shall agree. 0: as without one.
+// While one that is `on` lives, the calling thread's calls of llama.cpp hand over every product and attention that can be, however few rows it
+// has. Then what is computed for a token has the same bits however many are decoded beside it.
 class AnyRows {
  public:
-  explicit AnyRows(int most);
+  explicit AnyRows(bool on);
   ~AnyRows();
   AnyRows(const AnyRows&) = delete;
   AnyRows& operator=(const AnyRows&) = delete;
 
  private:
-  const int64_t before_;
+  const bool before_;
 };
 
 }  // namespace qeval

@@ -11,8 +11,6 @@ MatrixProducts& MatrixProducts::shared() {
 }
 std::shared_ptr<const MatrixProducts::Product> MatrixProducts::find(const ProductShape&) { return nullptr; }
 void MatrixProducts::run(const Product&, void*, void*, void*, int) {}
-bool MatrixProducts::order_depends_on_rows(const ProductShape&) { return false; }
-int64_t MatrixProducts::least_rows_alike(const ProductShape&) { return 1; }
 std::string MatrixProducts::version() { return ""; }
 
 }  // namespace qeval
@@ -33,7 +31,6 @@ namespace qeval {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int64_t kLongestAmxSum = 896, kLeastAmxRows = 64;
 // Enough for all that a graph of full micro-batches multiplies; the rows of logits differ with each one.
 constexpr size_t kMostProducts = 128;
 
@@ -56,19 +53,6 @@ dnnl::matmul::primitive_desc describe(const ProductShape& s) {
 #else
   return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, cpu());
 #endif
-}
-
-bool has_amx() {
-  static const bool has = [] {
-    constexpr int64_t k = 256;
-    try {
-      const std::string kernel = describe({.bf16 = true, .m = k, .n = k, .k = k, .a_stride = k, .b_stride = k}).impl_info_str();
-      return kernel.find("amx") != std::string::npos;
-    } catch (const dnnl::error&) {
-      return false;
-    }
-  }();
-  return has;
 }
 
 // Kernels that emulate BF16, or that are there to check others against, are slower than ggml's.
@@ -128,12 +112,7 @@ void MatrixProducts::run(const Product& product, void* a, void* b, void* c, int 
                                      {DNNL_ARG_DST, dnnl::memory(product.c, cpu(), c)},
                                      {DNNL_ARG_SCRATCHPAD, dnnl::memory(product.scratchpad, cpu(), scratch)}});
   stream.wait();
-  n_run_.fetch_add(1, std::memory_order_relaxed);
 }
-
-bool MatrixProducts::order_depends_on_rows(const ProductShape& shape) { return shape.bf16 && shape.k > kLongestAmxSum && has_amx(); }
-
-int64_t MatrixProducts::least_rows_alike(const ProductShape& shape) { return shape.bf16 && has_amx() ? kLeastAmxRows : 1; }
 
 std::string MatrixProducts::version() {
   const dnnl_version_t* version = dnnl_version();

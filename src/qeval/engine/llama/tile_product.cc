@@ -1,0 +1,369 @@
+#include "qeval/engine/llama/tile_product.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+namespace qeval {
+namespace {
+
+#define QEVAL_TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
+#define QEVAL_INLINE inline __attribute__((always_inline))
+
+constexpr int64_t kSide = 16;              // rows of a tile, and columns of a tile of sums
+constexpr int64_t kStep = 32;              // values of a row that a tile holds
+constexpr int64_t kTileBytes = 1024;
+constexpr int64_t kBlock = 2 * kSide;      // rows of A and of B whose sums are kept in tiles at once
+constexpr int kMostParts = 3;
+constexpr int64_t kLeastRowsToCopy = 384;   // fewer do not pay for weights laid out anew
+
+// Tiles across two lines of the cache load at half the speed.
+struct alignas(64) Line {
+  char bytes[64];
+};
+using Lines = std::vector<Line>;
+
+void at_least(Lines& lines, int64_t bytes) {
+  const auto n = static_cast<size_t>(bytes + 63) / 64;
+  if (lines.size() < n) lines.resize(n);
+}
+
+int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+QEVAL_TILES QEVAL_INLINE void configure_tiles() {
+  TileConfiguration configuration;
+  for (int i = 0; i < 8; ++i) {
+    configuration.row_bytes[i] = 64;
+    configuration.rows[i] = kSide;
+  }
+  __asm__ volatile("" : "+m"(configuration));  // g++ before 12.4 stores eight bytes of it (GCC bug 114098)
+  _tile_loadconfig(&configuration);
+}
+
+QEVAL_TILES QEVAL_INLINE void transpose(__m512i (&r)[kSide]) {
+  __m512i t[kSide];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m512i even = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88), odd = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
+    const __m512i even2 = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88), odd2 = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
+    t[i] = _mm512_shuffle_i32x4(even, even2, 0x88);
+    t[4 + i] = _mm512_shuffle_i32x4(odd, odd2, 0x88);
+    t[8 + i] = _mm512_shuffle_i32x4(even, even2, 0xdd);
+    t[12 + i] = _mm512_shuffle_i32x4(odd, odd2, 0xdd);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) r[i] = t[i];
+}
+
+QEVAL_TILES QEVAL_INLINE __m512 as_floats(__m256i bf16) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16)); }
+
+// `n` floats, kStep at most, as BF16 in `Parts` parts, zeros behind them.
+template <int Parts>
+QEVAL_TILES QEVAL_INLINE void split(const float* x, int64_t n, __m512i (&out)[Parts]) {
+  const auto first = [](int64_t k) { return static_cast<__mmask16>((1u << std::clamp<int64_t>(k, 0, 16)) - 1); };
+  __m512 low = _mm512_maskz_loadu_ps(first(n), x), high = _mm512_maskz_loadu_ps(first(n - 16), x + 16);
+#pragma GCC unroll 3
+  for (int part = 0; part < Parts; ++part) {
+    out[part] = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+    if (part + 1 == Parts) break;
+    low = _mm512_sub_ps(low, as_floats(_mm512_castsi512_si256(out[part])));
+    high = _mm512_sub_ps(high, as_floats(_mm512_extracti64x4_epi64(out[part], 1)));
+  }
+}
+
+// A as tiles of pairs: [part][m / 16][k / 32][pair of values][row].
+template <int Parts>
+QEVAL_TILES void pack_rows(const float* rows, int64_t m, int64_t k, int64_t stride, int64_t tile, int64_t n_tiles, char* out) {
+  const int64_t n_steps = round_up(k, kStep) / kStep;
+  for (int64_t step = 0; step < n_steps; ++step) {
+    __m512i r[Parts][kSide];
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kSide; ++i) {
+      __m512i parts[Parts];
+      const int64_t row = tile * kSide + i;
+      split<Parts>(rows + std::min(row, m - 1) * stride + step * kStep, row < m ? k - step * kStep : 0, parts);
+#pragma GCC unroll 3
+      for (int part = 0; part < Parts; ++part) r[part][i] = parts[part];
+    }
+#pragma GCC unroll 3
+    for (int part = 0; part < Parts; ++part) {
+      transpose(r[part]);
+      char* to = out + ((part * n_tiles + tile) * n_steps + step) * kTileBytes;
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kSide; ++i) _mm512_store_si512(to + i * 64, r[part][i]);
+    }
+  }
+}
+
+// Where tiles of A or B begin, and the bytes from one to the next.
+struct Tiles {
+  const char* first = nullptr;
+  int64_t row = 64, step = kTileBytes, side = 0, part = 0;  // side: 16 rows further
+};
+
+// Tiles 0 to 3 hold sums, of two tiles of B (4, 5) by two of A (6, 7); where N or M is 1, of one.
+template <int N, int M>
+QEVAL_TILES QEVAL_INLINE void add_products() {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (M > 1) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (N > 1) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (N > 1 && M > 1) _tile_dpbf16ps(3, 5, 7);
+}
+
+template <int N>
+QEVAL_TILES QEVAL_INLINE void load_weights(const Tiles& b, const char* at) {
+  _tile_loadd(4, at, b.row);
+  if constexpr (N > 1) _tile_loadd(5, at + b.side, b.row);
+}
+
+template <int M>
+QEVAL_TILES QEVAL_INLINE void load_rows(const Tiles& a, const char* at) {
+  _tile_loadd(6, at, a.row);
+  if constexpr (M > 1) _tile_loadd(7, at + a.side, a.row);
+}
+
+template <int N, int M, int Parts>
+QEVAL_TILES QEVAL_INLINE void add_steps(const Tiles& a, const Tiles& b, int64_t from, int64_t to) {
+  const char *a_at = a.first + from * a.step, *b_at = b.first + from * b.step;
+  for (int64_t step = from; step < to; ++step, a_at += a.step, b_at += b.step) {
+    load_weights<N>(b, b_at);
+    if constexpr (Parts == kMostParts) {
+      load_rows<M>(a, a_at + 2 * a.part);
+      add_products<N, M>();
+      load_rows<M>(a, a_at + a.part);
+      add_products<N, M>();
+    }
+    load_rows<M>(a, a_at);
+    add_products<N, M>();
+    if constexpr (Parts == kMostParts) {
+      load_weights<N>(b, b_at + b.part);
+      add_products<N, M>();
+      load_rows<M>(a, a_at + a.part);
+      add_products<N, M>();
+      load_weights<N>(b, b_at + 2 * b.part);
+      load_rows<M>(a, a_at);
+      add_products<N, M>();
+    }
+  }
+}
+
+// Sums that have left their tiles: [column of C][row of C] each.
+struct Sums {
+  alignas(64) float tiles[4][kSide * kSide];
+  float* c = nullptr;  // where they belong; null: nowhere
+  int64_t m = 0, n = 0;
+};
+
+QEVAL_TILES QEVAL_INLINE void write(const Sums& sums, int tile, int64_t c_stride) {
+  const int64_t row = tile % 2 * kSide, column = tile / 2 * kSide;
+  const int64_t m = std::min(sums.m - row, kSide), n = std::min(sums.n - column, kSide);
+  if (!sums.c || m <= 0 || n <= 0) return;
+  __m512i r[kSide];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i) r[i] = _mm512_load_si512(sums.tiles[tile] + i * kSide);
+  transpose(r);
+  const auto mask = static_cast<__mmask16>((1u << n) - 1);
+  float* c = sums.c + row * c_stride + column;
+#pragma GCC unroll 16
+  for (int i = 0; i < kSide; ++i)
+    if (i < m) _mm512_mask_storeu_epi32(c + i * c_stride, mask, r[i]);
+}
+
+// One block of sums. Those of the block before are written meanwhile: a load of what a tile has just stored has to wait.
+template <int N, int M, int Parts>
+QEVAL_TILES QEVAL_INLINE void multiply_block(const Tiles& a, const Tiles& b, int64_t n_steps, const Sums& before, int64_t c_stride, Sums& now) {
+  _tile_zero(0);
+  if constexpr (M > 1) _tile_zero(1);
+  if constexpr (N > 1) _tile_zero(2);
+  if constexpr (N > 1 && M > 1) _tile_zero(3);
+  for (int quarter = 0; quarter < 4; ++quarter) {
+    add_steps<N, M, Parts>(a, b, n_steps * quarter / 4, n_steps * (quarter + 1) / 4);
+    write(before, quarter, c_stride);
+  }
+  _tile_stored(0, now.tiles[0], 64);
+  if constexpr (M > 1) _tile_stored(1, now.tiles[1], 64);
+  if constexpr (N > 1) _tile_stored(2, now.tiles[2], 64);
+  if constexpr (N > 1 && M > 1) _tile_stored(3, now.tiles[3], 64);
+}
+
+struct Thread {
+  Lines weights;  // of a block
+  std::vector<float> row;
+  Sums sums[2];
+};
+
+// `n` rows of B, kBlock at most, from `first` on: [part][k / 32][row], zeros for rows that there are not.
+template <int Parts>
+QEVAL_TILES Tiles copy_weights(const TileWeights& weights, int64_t first, int64_t n, Thread& thread) {
+  const int64_t n_steps = round_up(weights.k, kStep) / kStep;
+  const Tiles tiles{thread.weights.data()->bytes, 64, 2 * kTileBytes, kTileBytes, n_steps * 2 * kTileBytes};
+  for (int64_t i = 0; i < kBlock; ++i) {
+    const char* row = static_cast<const char*>(weights.rows) + static_cast<size_t>(first + std::min(i, n - 1)) * weights.stride;
+    const float* floats = reinterpret_cast<const float*>(row);
+    if (weights.to_floats && i < n) {
+      weights.to_floats(row, thread.row.data(), weights.k);
+      floats = thread.row.data();
+    }
+    char* to = thread.weights.data()->bytes + i * 64;
+    for (int64_t k = 0; k < weights.k; k += kStep, to += tiles.step) {
+      const int64_t n_left = i < n ? std::min(weights.k - k, kStep) : 0;
+      __m512i parts[Parts];
+      if (weights.bf16)
+        parts[0] = _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n_left) - 1), row + 2 * k);
+      else
+        split<Parts>(floats + k, n_left, parts);
+#pragma GCC unroll 3
+      for (int part = 0; part < Parts; ++part) _mm512_store_si512(to + part * tiles.part, parts[part]);
+    }
+  }
+  return tiles;
+}
+
+template <int Parts>
+QEVAL_TILES Tiles find_weights(const TileWeights& weights, int64_t first, int64_t n, bool copied, Thread& thread) {
+  if (copied || n % kSide != 0) return copy_weights<Parts>(weights, first, n, thread);
+  const auto row = static_cast<int64_t>(weights.stride);
+  return {static_cast<const char*>(weights.rows) + first * row, row, 64, kSide * row, 0};
+}
+
+// A as it was packed.
+struct Rows {
+  int64_t m = 0, k = 0;
+  TilePrecision precision = TilePrecision::bf16;
+  Lines packed;
+  int64_t n_tiles() const { return round_up(m, kSide) / kSide; }
+  int64_t n_steps() const { return round_up(k, kStep) / kStep; }
+  int64_t n_pairs() const { return (n_tiles() + 1) / 2; }
+};
+
+template <int Parts>
+QEVAL_TILES void multiply_rows(const Rows& rows, const TileWeights& weights, float* c, int64_t c_stride, int64_t first_pair, int64_t n_pairs, int64_t block,
+                               bool copied, Thread& thread, int& turn) {
+  const int64_t n_steps = rows.n_steps(), n = std::min(weights.n - block * kBlock, kBlock);
+  const Tiles b = find_weights<Parts>(weights, block * kBlock, n, copied, thread);
+  for (int64_t pair = first_pair; pair < first_pair + n_pairs; ++pair) {
+    const Tiles a{rows.packed.data()->bytes + pair * 2 * n_steps * kTileBytes, 64, kTileBytes, n_steps * kTileBytes, rows.n_tiles() * n_steps * kTileBytes};
+    const Sums& before = thread.sums[turn];
+    Sums& now = thread.sums[turn ^= 1];
+    now.c = c + pair * kBlock * c_stride + block * kBlock;
+    now.m = std::min(rows.m - pair * kBlock, kBlock);
+    now.n = n;
+    if (n > kSide && now.m > kSide) multiply_block<2, 2, Parts>(a, b, n_steps, before, c_stride, now);
+    else if (n > kSide) multiply_block<2, 1, Parts>(a, b, n_steps, before, c_stride, now);
+    else if (now.m > kSide) multiply_block<1, 2, Parts>(a, b, n_steps, before, c_stride, now);
+    else multiply_block<1, 1, Parts>(a, b, n_steps, before, c_stride, now);
+  }
+}
+
+template <int Parts>
+QEVAL_TILES void multiply_all(const Rows& rows, const TileWeights& weights, float* c, int64_t c_stride, std::vector<Thread>& team, int n_threads) {
+  const bool copied = !weights.bf16 || weights.k % kStep != 0 || rows.m >= kLeastRowsToCopy;
+  for (int i = 0; i < n_threads; ++i) {
+    at_least(team[static_cast<size_t>(i)].weights, rows.n_steps() * 2 * kTileBytes * Parts);
+    if (weights.to_floats) team[static_cast<size_t>(i)].row.resize(static_cast<size_t>(weights.k));
+  }
+  // Weights are laid out once for each share of the rows; there are more shares where weights alone would leave threads idle.
+  const int64_t n_blocks = round_up(weights.n, kBlock) / kBlock;
+  const int64_t n_shares = std::clamp<int64_t>((2 * n_threads + n_blocks - 1) / n_blocks, 1, rows.n_pairs());
+  std::atomic<int> n_begun = 0;
+#pragma omp parallel num_threads(n_threads)
+  {
+    Thread& thread = team[static_cast<size_t>(n_begun++)];
+    thread.sums[0].c = thread.sums[1].c = nullptr;
+    int turn = 0;
+    configure_tiles();
+#pragma omp for schedule(dynamic, 1) nowait
+    for (int64_t i = 0; i < n_blocks * n_shares; ++i) {
+      const int64_t share = i % n_shares, first = rows.n_pairs() * share / n_shares, end = rows.n_pairs() * (share + 1) / n_shares;
+      multiply_rows<Parts>(rows, weights, c, c_stride, first, end - first, i / n_shares, copied, thread, turn);
+    }
+    for (int tile = 0; tile < 4; ++tile) write(thread.sums[turn], tile, c_stride);
+    _tile_release();
+  }
+}
+
+template <int Parts>
+QEVAL_TILES void pack_all(Rows& rows, const float* from, int64_t stride, int n_threads) {
+  at_least(rows.packed, rows.n_tiles() * rows.n_steps() * kTileBytes * Parts);
+#pragma omp parallel for schedule(static) num_threads(n_threads)
+  for (int64_t tile = 0; tile < rows.n_tiles(); ++tile)
+    pack_rows<Parts>(from, rows.m, rows.k, stride, tile, rows.n_tiles(), rows.packed.data()->bytes);
+}
+
+}  // namespace
+
+bool has_tile_product() {
+  static const bool has = [] {
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+    return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512bf16") && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return has;
+}
+
+struct TileProduct::Work {
+  Rows rows;
+  std::vector<Thread> team;
+};
+
+TileProduct::TileProduct() : work_(std::make_unique<Work>()) {}
+TileProduct::~TileProduct() = default;
+
+void TileProduct::set_rows(const float* from, int64_t m, int64_t k, int64_t stride, TilePrecision precision, int n_threads) {
+  Rows& rows = work_->rows;
+  rows.m = m;
+  rows.k = k;
+  rows.precision = precision;
+  precision == TilePrecision::bf16 ? pack_all<1>(rows, from, stride, n_threads) : pack_all<kMostParts>(rows, from, stride, n_threads);
+}
+
+void TileProduct::multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads) {
+  const Rows& rows = work_->rows;
+  std::vector<Thread>& team = work_->team;
+  if (team.size() < static_cast<size_t>(n_threads)) team.resize(static_cast<size_t>(n_threads));
+  rows.precision == TilePrecision::bf16 ? multiply_all<1>(rows, weights, c, c_stride, team, n_threads)
+                                        : multiply_all<kMostParts>(rows, weights, c, c_stride, team, n_threads);
+}
+
+}  // namespace qeval
+
+#else
+
+namespace qeval {
+
+bool has_tile_product() { return false; }
+
+struct TileProduct::Work {};
+TileProduct::TileProduct() = default;
+TileProduct::~TileProduct() = default;
+void TileProduct::set_rows(const float*, int64_t, int64_t, int64_t, TilePrecision, int) {}
+void TileProduct::multiply(const TileWeights&, float*, int64_t, int) {}
+
+}  // namespace qeval
+
+#endif
