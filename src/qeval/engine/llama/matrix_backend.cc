@@ -12,6 +12,7 @@
 #include "qeval/engine/llama/attention.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/ordered_product.h"
+#include "qeval/engine/llama/quantised_rows.h"
 #include "qeval/engine/llama/tile_product.h"
 
 namespace qeval {
@@ -66,7 +67,7 @@ bool can_multiply(const ggml_tensor* dst) {
   const ggml_tensor* rows = dst->src[1];
   if (ggml_is_empty(dst)) return false;  // no row of logits is read
   if (weights->type != GGML_TYPE_BF16 && weights->type != GGML_TYPE_F32 && !is_expanded(weights)) return false;
-  if (is_expanded(weights) && !ggml_get_type_traits(weights->type)->to_float) return false;
+  if (is_expanded(weights) && !quantised_row_reader(weights->type)) return false;
   if (rows->type != GGML_TYPE_F32 || dst->type != GGML_TYPE_F32) return false;
   if (dst->op_params[1] == GGML_HINT_SRC0_IS_HADAMARD) return false;
   if (weights->ne[1] < kLeastColumns || weights->ne[0] < kLeastColumns) return false;
@@ -108,7 +109,7 @@ void round_rows(Backend& backend, const ggml_tensor* rows) {
 // `n` rows of quantised weights from `from` on.
 uint16_t* expand(Backend& backend, const ggml_tensor* weights, const char* from, int64_t n) {
   const int64_t k = weights->ne[0];
-  const auto to_float = ggml_get_type_traits(weights->type)->to_float;
+  const auto to_float = quantised_row_reader(weights->type);
   backend.expanded.resize(static_cast<size_t>(n * k));
   backend.rows.resize(static_cast<size_t>(k * backend.n_threads));
   std::atomic<int> n_begun = 0;
@@ -154,7 +155,7 @@ void multiply_in_tiles(Backend& backend, const ggml_tensor* dst, bool rows_are_s
   b.n = weights->ne[1];
   b.k = weights->ne[0];
   b.bf16 = weights->type == GGML_TYPE_BF16;
-  if (is_expanded(weights)) b.to_floats = ggml_get_type_traits(weights->type)->to_float;
+  if (is_expanded(weights)) b.to_floats = quantised_row_reader(weights->type);
   for_slices(dst, [&](const Slice& slice, int64_t) {
     if (!rows_are_set)
       backend.tiles.set_rows(reinterpret_cast<const float*>(slice.rows), rows->ne[1], rows->ne[0], static_cast<int64_t>(rows->nb[1] / sizeof(float)),
