@@ -12,7 +12,6 @@
 #include "qeval/engine/llama/llama_engine.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/matrix_backend.h"
-#include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/session.h"
 
 namespace qeval {
@@ -155,7 +154,7 @@ void LlamaEngine::describe(const LlamaOptions& options) {
   info_.version = llama_version();
   info_.build = fmt::format("{} (build {}), {}, {}", llama_commit(), llama_build_number(), llama_compiler(),
                             llama_build_target());
-  if (const std::string products = MatrixProducts::version(); !products.empty() && !model_->on_gpu()) info_.build += ", " + products;
+  if (const std::string products = matrix_backend_kernels(); !products.empty() && !model_->on_gpu()) info_.build += ", " + products;
   info_.device = fmt::format("CPU ({})", cpu_name());
   if (model_->on_gpu())
     info_.device = ggml_backend_dev_description(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU));

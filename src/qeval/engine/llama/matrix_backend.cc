@@ -300,6 +300,8 @@ bool matrix_backend_expands() {
          (has_tile_product() || MatrixProducts::shared().find({.bf16 = true, .m = k, .n = k, .k = k, .a_stride = k, .b_stride = k}));
 }
 
+std::string matrix_backend_kernels() { return has_tile_product() ? "AMX" : MatrixProducts::version(); }
+
 int64_t matrix_backend_products() { return n_products.load(std::memory_order_relaxed); }
 
 AnyRows::AnyRows(bool on) : before_(any_rows) { any_rows = on; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace qeval {
 
@@ -20,6 +21,8 @@ void register_matrix_backend();
 bool matrix_backend_attends();
 // Whether it multiplies quantised weights, where they lie as in the file: llama.cpp's repacked ones are ggml's alone.
 bool matrix_backend_expands();
+// Whose kernels its products are: "AMX", "oneDNN 2.6.3"; "" where it computes none.
+std::string matrix_backend_kernels();
 // Products computed in this process.
 int64_t matrix_backend_products();
 

@@ -17,7 +17,9 @@ struct ProductShape {
   auto operator<=>(const ProductShape&) const = default;
 };
 
-// oneDNN's compiled products, the last used kept by shape. Thread-safe.
+// oneDNN's compiled products, the last used kept by shape. The sums of an element run in one order for any number of rows, but with AMX not those of
+// BF16: oneDNN 2.6 cuts them into pieces by it where they are long. (Tried: 1 to 512 rows, 32 to 16,384 columns, sums of 32 to 3,072.)
+// Thread-safe.
 class MatrixProducts {
  public:
   struct Product;

@@ -17,12 +17,12 @@ namespace {
 #define QEVAL_TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512bf16")))
 #define QEVAL_INLINE inline __attribute__((always_inline))
 
-constexpr int64_t kSide = 16;              // rows of a tile, and columns of a tile of sums
-constexpr int64_t kStep = 32;              // values of a row that a tile holds
+constexpr int64_t kSide = 16;  // rows of a tile, and columns of a tile of sums
+constexpr int64_t kStep = 32;  // values of a row that a tile holds
 constexpr int64_t kTileBytes = 1024;
-constexpr int64_t kBlock = 2 * kSide;      // rows of A and of B whose sums are kept in tiles at once
+constexpr int64_t kBlock = 2 * kSide;  // rows of A and of B whose sums are kept in tiles at once
 constexpr int kMostParts = 3;
-constexpr int64_t kLeastRowsToCopy = 384;   // fewer do not pay for weights laid out anew
+constexpr int64_t kLeastRowsToCopy = 384;  // fewer do not pay for weights laid out anew
 
 // Tiles across two lines of the cache load at half the speed.
 struct alignas(64) Line {

@@ -6,23 +6,23 @@
 
 namespace qeval {
 
-// Matrix products in the tiles of AMX, 16 x 16 sums at a time: C[m, n] = A[m, k] * B[n, k]^T, sums in F32 and in one order for each element,
+// Matrix products in the tiles of AMX, 16 x 16 sums at a time: C[m, n] = A[m, k] * B[n, k]^T. Sums are F32 and run in one order for each element,
 // however many rows and threads there are. With floats on both sides each is taken as the sum of three BF16, which hold its 24 bits, and
-// the six largest of the nine products are added up: no further from the exact sum than one of floats is (2^-24 of a term is left out), and
-// twice as fast here. Floats that are not finite give NaN.
+// the six largest of the nine products are added up: no further from the exact sum than a sum of floats is (2^-24 of a term is left out).
+// Floats that are not finite give NaN.
 // Instructions: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, TDPBF16PS.
 
 // Whether this CPU has them and the system lets this process use them.
 bool has_tile_product();
 
-enum class TilePrecision { bf16, f32 };  // f32: both sides floats
+enum class TilePrecision { bf16, f32 };  // f32: for floats on both sides
 
 // B. Rows of `k` values, `stride` bytes apart.
 struct TileWeights {
   const void* rows = nullptr;
   size_t stride = 0;
   int64_t n = 0, k = 0;
-  bool bf16 = false;                                               // else `to_floats` reads a row
+  bool bf16 = false;                                                    // else `to_floats` reads a row
   void (*to_floats)(const void* row, float* out, int64_t k) = nullptr;  // null: they are floats
 };
 
