@@ -4,28 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <thread>
 #include <vector>
 
+#include "matrix_support.h"
 #include "qeval/engine/llama/tile_product.h"
-#include "qeval/util/random.h"
 
 namespace qeval {
 namespace {
-
-uint16_t to_bf16(float value) {  // the values used here need no rounding
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<uint16_t>(bits >> 16);
-}
-
-// Whole eighths up to 2: exact in BF16, and their sums exact in F32, so results are compared bit for bit.
-std::vector<float> eighths(PyRandom& random, int64_t n) {
-  std::vector<float> out(static_cast<size_t>(n));
-  for (float& value : out) value = static_cast<float>(static_cast<int>(random.random() * 33) - 16) / 8;
-  return out;
-}
 
 void expect_product(const ProductShape& s, int n_threads) {
   SCOPED_TRACE(testing::Message() << (s.bf16 ? "BF16 " : "F32 ") << s.m << " x " << s.n << " x " << s.k << ", strides " << s.a_stride
@@ -33,9 +19,7 @@ void expect_product(const ProductShape& s, int n_threads) {
   PyRandom random(static_cast<uint64_t>(s.m * 7 + s.n));
   std::vector<float> a = eighths(random, s.m * s.a_stride), b = eighths(random, s.n * s.b_stride);
   std::vector<float> c(static_cast<size_t>(s.m * s.n), -77);
-  std::vector<uint16_t> a16, b16;
-  for (float value : a) a16.push_back(to_bf16(value));
-  for (float value : b) b16.push_back(to_bf16(value));
+  std::vector<uint16_t> a16 = cut_to_bf16(a), b16 = cut_to_bf16(b);
   MatrixProducts& products = MatrixProducts::shared();
   const auto product = products.find(s);
   ASSERT_NE(product, nullptr);
@@ -63,7 +47,6 @@ TEST_P(MatrixProductsOf, EqualTheSumWrittenOut) {
       expect_product({GetParam(), m, n, k, k, k}, 2);
 }
 
-// Sums that no type holds exactly, so that another order shows.
 TEST_P(MatrixProductsOf, ARowDoesNotDependOnHowManyThereAre) {
   if (GetParam() && has_tile_product()) GTEST_SKIP() << "with AMX, products are not oneDNN's: it cuts long sums by the number of rows";
   MatrixProducts& products = MatrixProducts::shared();
@@ -71,12 +54,8 @@ TEST_P(MatrixProductsOf, ARowDoesNotDependOnHowManyThereAre) {
   for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 64}, {192, 576}, {1536, 576}, {576, 768}, {576, 1536}}) {
     ProductShape shape{.bf16 = GetParam(), .m = kRows, .n = n, .k = k, .a_stride = k, .b_stride = k};
     PyRandom random(static_cast<uint64_t>(n));
-    std::vector<float> a(static_cast<size_t>(kRows * k)), b(static_cast<size_t>(n * k));
-    for (std::vector<float>* values : {&a, &b})
-      for (float& value : *values) value = static_cast<float>(random.random() - 0.5);
-    std::vector<uint16_t> a16, b16;
-    for (float value : a) a16.push_back(to_bf16(value));
-    for (float value : b) b16.push_back(to_bf16(value));
+    std::vector<float> a = draw(random, kRows * k), b = draw(random, n * k);
+    std::vector<uint16_t> a16 = cut_to_bf16(a), b16 = cut_to_bf16(b);
     const auto product = [&](int64_t first, int64_t m) {
       shape.m = m;
       std::vector<float> c(static_cast<size_t>(m * n));

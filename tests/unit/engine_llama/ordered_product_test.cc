@@ -6,16 +6,10 @@
 #include <cmath>
 #include <vector>
 
-#include "qeval/util/random.h"
+#include "matrix_support.h"
 
 namespace qeval {
 namespace {
-
-std::vector<float> draw(PyRandom& random, int64_t n) {
-  std::vector<float> out(static_cast<size_t>(n));
-  for (float& value : out) value = static_cast<float>(random.random() - 0.5);
-  return out;
-}
 
 TEST(OrderedProductTest, EqualsTheSumWrittenOut) {
   for (const int64_t m : {1, 2, 3, 4, 5, 6, 7, 97})

@@ -4,32 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <vector>
 
-#include "qeval/util/random.h"
+#include "matrix_support.h"
 
 namespace qeval {
 namespace {
-
-uint16_t cut_to_bf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<uint16_t>(bits >> 16);
-}
-
-std::vector<uint16_t> cut_to_bf16(const std::vector<float>& values) {
-  std::vector<uint16_t> out;
-  for (float value : values) out.push_back(cut_to_bf16(value));
-  return out;
-}
-
-// Whole eighths up to 2: exact in BF16, and their sums exact in F32, so results are compared bit for bit.
-std::vector<float> eighths(PyRandom& random, int64_t n) {
-  std::vector<float> out(static_cast<size_t>(n));
-  for (float& value : out) value = static_cast<float>(static_cast<int>(random.random() * 33) - 16) / 8;
-  return out;
-}
 
 // A quantised row for the tests: eighths as signed bytes.
 void from_bytes(const void* row, float* out, int64_t k) {
@@ -86,12 +66,6 @@ class TileProductIn : public testing::TestWithParam<TilePrecision> {
     if (!has_tile_product()) GTEST_SKIP() << "this CPU has no tiles for BF16";
   }
 };
-
-std::vector<float> draw(PyRandom& random, int64_t n) {
-  std::vector<float> out(static_cast<size_t>(n));
-  for (float& value : out) value = static_cast<float>(random.random() - 0.5);
-  return out;
-}
 
 TEST_P(TileProductIn, ARowDoesNotDependOnTheOthersNorOnThreads) {
   constexpr int64_t kRows = 512;

@@ -18,7 +18,7 @@
 namespace qeval {
 namespace {
 
-constexpr const char* kName = "oneDNN";
+constexpr const char* kName = "qeval";
 // Fewer rows go to ggml: a change of back ends costs tens of microseconds, and weights are read once either way. Tiles read BF16 faster than ggml.
 constexpr int64_t kLeastRows = 32, kLeastRowsInTiles = 1;
 constexpr int64_t kLeastColumns = 32;

@@ -24,6 +24,9 @@ constexpr int64_t kBlock = 2 * kSide;  // rows of A and of B whose sums are kept
 constexpr int kMostParts = 3;
 constexpr int64_t kLeastRowsToCopy = 384;  // fewer do not pay for weights laid out anew
 
+// How many of `unit` hold `n`.
+int64_t count_of(int64_t unit, int64_t n) { return (n + unit - 1) / unit; }
+
 // Tiles across two lines of the cache load at half the speed.
 struct alignas(64) Line {
   char bytes[64];
@@ -31,11 +34,9 @@ struct alignas(64) Line {
 using Lines = std::vector<Line>;
 
 void at_least(Lines& lines, int64_t bytes) {
-  const auto n = static_cast<size_t>(bytes + 63) / 64;
+  const auto n = static_cast<size_t>(count_of(64, bytes));
   if (lines.size() < n) lines.resize(n);
 }
-
-int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 struct alignas(64) TileConfiguration {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -99,7 +100,7 @@ QEVAL_TILES QEVAL_INLINE void split(const float* x, int64_t n, __m512i (&out)[Pa
 // A as tiles of pairs: [part][m / 16][k / 32][pair of values][row].
 template <int Parts>
 QEVAL_TILES void pack_rows(const float* rows, int64_t m, int64_t k, int64_t stride, int64_t tile, int64_t n_tiles, char* out) {
-  const int64_t n_steps = round_up(k, kStep) / kStep;
+  const int64_t n_steps = count_of(kStep, k);
   for (int64_t step = 0; step < n_steps; ++step) {
     __m512i r[Parts][kSide];
 #pragma GCC unroll 16
@@ -220,7 +221,7 @@ struct Thread {
 // `n` rows of B, kBlock at most, from `first` on: [part][k / 32][row], zeros for rows that there are not.
 template <int Parts>
 QEVAL_TILES Tiles copy_weights(const TileWeights& weights, int64_t first, int64_t n, Thread& thread) {
-  const int64_t n_steps = round_up(weights.k, kStep) / kStep;
+  const int64_t n_steps = count_of(kStep, weights.k);
   const Tiles tiles{thread.weights.data()->bytes, 64, 2 * kTileBytes, kTileBytes, n_steps * 2 * kTileBytes};
   for (int64_t i = 0; i < kBlock; ++i) {
     const char* row = static_cast<const char*>(weights.rows) + static_cast<size_t>(first + std::min(i, n - 1)) * weights.stride;
@@ -256,9 +257,9 @@ struct Rows {
   int64_t m = 0, k = 0;
   TilePrecision precision = TilePrecision::bf16;
   Lines packed;
-  int64_t n_tiles() const { return round_up(m, kSide) / kSide; }
-  int64_t n_steps() const { return round_up(k, kStep) / kStep; }
-  int64_t n_pairs() const { return (n_tiles() + 1) / 2; }
+  int64_t n_tiles() const { return count_of(kSide, m); }
+  int64_t n_steps() const { return count_of(kStep, k); }
+  int64_t n_pairs() const { return count_of(kBlock, m); }
 };
 
 template <int Parts>
@@ -288,8 +289,8 @@ QEVAL_TILES void multiply_all(const Rows& rows, const TileWeights& weights, floa
     if (weights.to_floats) team[static_cast<size_t>(i)].row.resize(static_cast<size_t>(weights.k));
   }
   // Weights are laid out once for each share of the rows; there are more shares where weights alone would leave threads idle.
-  const int64_t n_blocks = round_up(weights.n, kBlock) / kBlock;
-  const int64_t n_shares = std::clamp<int64_t>((2 * n_threads + n_blocks - 1) / n_blocks, 1, rows.n_pairs());
+  const int64_t n_blocks = count_of(kBlock, weights.n);
+  const int64_t n_shares = std::clamp<int64_t>(count_of(n_blocks, 2 * n_threads), 1, rows.n_pairs());
   std::atomic<int> n_begun = 0;
 #pragma omp parallel num_threads(n_threads)
   {
