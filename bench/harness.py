@@ -12,6 +12,11 @@ from processes import json_of, run
 MILLION = 1_000_000
 
 
+def beyond_weights_and_cache(performance):
+    """MB that a process held at its peak, less what weights and KV cache take."""
+    return (performance["peak_rss_bytes"] - performance["model_bytes"] - performance["kv_bytes"]) / 1e6
+
+
 class Harness:
     def __init__(self, bench):
         self.b = bench
@@ -66,11 +71,9 @@ class Harness:
             self.qeval(work, *command)
             return self.qeval(work, *command)[0]
 
-    # MB that a process holds at its peak beyond weights and KV cache
     def memory(self, model, docs):
         with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
-            performance = self.one_run(work, "--model", model, "--tasks", "hellaswag", "--limit", str(docs))[1]["performance"]
-            return (performance["peak_rss_bytes"] - performance["model_bytes"] - performance["kv_bytes"]) / 1e6
+            return beyond_weights_and_cache(self.one_run(work, "--model", model, "--tasks", "hellaswag", "--limit", str(docs))[1]["performance"])
 
     def tiny(self):
         path = f"{self.b.dir}/models/tiny.gguf"
@@ -104,7 +107,7 @@ class Harness:
             return run([self.b.peers["qeval"], "tracker", "--store", store, "--tracker", f"{work}/T.md"], self.b.env, work)[0]
 
 
-def harness_rows(bench, row):
+def harness_rows(bench, row, shapes):
     h = Harness(bench)
     yield row("sandbox", "HumanEval, 164 references, from command to table", h.sandbox,
               [("bubblewrap for each program, one after the other", lambda: h.bubblewrap(1), 4.0),
@@ -112,7 +115,11 @@ def harness_rows(bench, row):
     yield row("start", "from command to table of one question, 135M model, s", h.start, [(None, None, 1.0)], most=True)
     yield row("repeated", "a finished run again, s", h.repeated, [(None, None, 1.0)], most=True)
     yield row("memory", "beyond weights and KV, HellaSwag, 100 docs, BF16, MB", lambda: h.memory(bench.model("BF16"), 100), [(None, None, 524.0)], most=True)
-    yield row("memory-qwen", "the same, 10 docs, Qwen3-0.6B's shape, BF16, MB", lambda: h.memory(bench.model("qwen3-0.6b.BF16"), 10), [(None, None, 524.0)], most=True)
+    for kind in shapes:
+        yield row(f"memory-{kind.lower()}", f"the same, 10 docs, {kind}, MB", lambda k=kind: h.memory(bench.model(k), 10), [(None, None, 524.0)], most=True)
+    for kind in ("BF16", *shapes):
+        yield row(f"memory-generation-{kind.lower()}", f"the same, 64 prompts of 128 tokens, 64 new each, {kind}, MB",
+                  lambda k=kind: beyond_weights_and_cache(bench.generation(k)), [(None, None, 524.0)], most=True)
     yield row("memory-flat", "the same, a tiny model, 10,000 docs, MB", lambda: h.memory(h.tiny(), 10_000),
               [("100 docs", lambda: h.memory(h.tiny(), 100), None)], most=True)
     yield row("tracker", "tracker from a store of 1,000,000 samples, s", h.tracker, [(None, None, 2.0)], most=True)

@@ -1,5 +1,6 @@
 // What scoring would cost at best: the tokens of one trie over all requests, at the prefill rate that libllama reaches here
-// and now when the same share of rows is read.   bench_ideal MODEL.gguf REQUESTS.jsonl [--ubatch N] [--threads N] [--batches N]
+// and now when the same share of rows is read.   bench_ideal MODEL.gguf REQUESTS.jsonl [--ubatch N] [--threads N] [--batches N] [--trie]
+// A request is a context and its continuation, or a context alone: a prompt. --trie: count the tokens, measure nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace {
 struct Arguments {
   std::string model, requests;
   int n_ubatch = 512, n_threads = 2, n_batches = 6;
+  bool trie = false;
 };
 
 Result<Arguments> read_arguments(const std::vector<std::string>& words) {
@@ -30,10 +32,11 @@ Result<Arguments> read_arguments(const std::vector<std::string>& words) {
                   : words[i] == "--batches" ? &out.n_batches
                                             : nullptr;
     if (target && i + 1 < words.size()) *target = std::max(1, std::atoi(words[++i].c_str()));
+    else if (words[i] == "--trie") out.trie = true;
     else files.push_back(words[i]);
   }
   if (files.size() != 2)
-    return fail(ErrorKind::usage, "usage: bench_ideal MODEL.gguf REQUESTS.jsonl [--ubatch N] [--threads N] [--batches N]");
+    return fail(ErrorKind::usage, "usage: bench_ideal MODEL.gguf REQUESTS.jsonl [--ubatch N] [--threads N] [--batches N] [--trie]");
   out.model = files[0];
   out.requests = files[1];
   return out;
@@ -48,7 +51,12 @@ Result<std::vector<ScoreJob>> read_jobs(const LlamaModel& model, const std::stri
     const std::string context = json_string(request, "context");
     ScoreJob job;
     job.tokens = model.encode(context + json_string(request, "continuation"));
-    job.n_targets = static_cast<int>(job.tokens.size() - model.encode(context).size());
+    if (request.contains("continuation")) {
+      job.n_targets = static_cast<int>(job.tokens.size() - model.encode(context).size());
+    } else {
+      job.tokens.push_back(0);  // the first token of an answer, which is not decoded
+      job.n_targets = 1;
+    }
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -98,6 +106,10 @@ Status run(const std::vector<std::string>& words) {
   QEVAL_TRY(auto model, LlamaModel::load(options));
   QEVAL_TRY(auto jobs, read_jobs(*model, arguments.requests));
   const Work work = trie_of(jobs);
+  if (arguments.trie) {
+    fmt::print("{}\n", dump_json({{"trie_tokens", work.n_tokens}, {"rows", work.n_rows}}));
+    return {};
+  }
   const double share = static_cast<double>(work.n_rows) / static_cast<double>(std::max<int64_t>(work.n_tokens, 1));
   ContextSettings settings;
   settings.n_threads = arguments.n_threads;

@@ -51,6 +51,14 @@ class Speed(QevalTest):
         self.expect(0, *args, "--weights-as", "as-is")
         self.assertEqual(len(self.rows("select id from runs")), 2)
 
+    def test_a_run_says_how_full_its_batches_and_slots_were(self):
+        model = self.synthetic()
+        run = ["run", "--model", model, "--tasks", "arc_challenge,gsm8k", "--data-dir", FIXTURES, "--json"]
+        performance = self.expect(0, *run, "--set", "max_num_seqs=2", "--set", "llama.n_ubatch=32").json()["performance"]
+        for key, least in (("slot_use", 0.95), ("batch_fill", 0.9)):
+            self.assertGreaterEqual(performance[key], least)
+            self.assertLessEqual(performance[key], 1)
+
     def test_batching_is_compared_with_requests_alone(self):
         model = self.synthetic()
         out = self.expect(0, "selfcheck", "--batching", "--model", model, "--tasks", "arc_challenge,gsm8k", "--data-dir", FIXTURES,

@@ -167,6 +167,8 @@ Json to_json(const RunPerformance& p) {
   put(out, "device_total_bytes", p.device_total_bytes);
   put(out, "cpu_utilisation", p.cpu_utilisation);
   put(out, "device_utilisation", p.device_utilisation);
+  put(out, "batch_fill", p.batch_fill);
+  put(out, "slot_use", p.slot_use);
   out["prefill_s"] = p.prefill_s;
   out["decode_s"] = p.decode_s;
   out["mean_streams"] = p.mean_streams;
@@ -209,6 +211,8 @@ RunPerformance run_performance_from_json(const Json& j) {
   get(j, "device_total_bytes", p.device_total_bytes);
   get(j, "cpu_utilisation", p.cpu_utilisation);
   get(j, "device_utilisation", p.device_utilisation);
+  get(j, "batch_fill", p.batch_fill);
+  get(j, "slot_use", p.slot_use);
   p.prefill_s = json_number(j, "prefill_s");
   p.decode_s = json_number(j, "decode_s");
   p.mean_streams = json_number(j, "mean_streams");

@@ -91,6 +91,8 @@ struct RunPerformance {
   std::optional<int64_t> peak_device_bytes, device_total_bytes;
   std::optional<double> cpu_utilisation, device_utilisation;  // 0..1 of the cores / of the device
   double prefill_s = 0, decode_s = 0;  // of decode_busy_s, where the engine tells them apart
+  std::optional<double> batch_fill;    // scoring: tokens ÷ room of the micro-batches, while work for a full one was known
+  std::optional<double> slot_use;      // generation: busy slots ÷ slots, while requests waited for one
   double mean_streams = 0;             // answers being written at a time, while any was
   int64_t n_streams = 0;               // answers that the cache was made for; 0 = unknown
   int64_t longest_request_tokens = 0;  // prompt and answer as asked for

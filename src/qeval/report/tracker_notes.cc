@@ -153,9 +153,13 @@ std::string opportunities_section(const std::vector<const Subject*>& subjects) {
       lines.add(fmt::format("**Caching:** {}: {} of the prompt tokens were shared between prompts and decoded once",
                             label, percent(shared, 0)));
     }
-    if (p.n_batches > 0 && p.n_decoded_tokens > 0)
-      lines.add(fmt::format("**Batch Processing:** {}: {:.0f} tokens a decode call on average", label,
-                            static_cast<double>(p.n_decoded_tokens) / static_cast<double>(p.n_batches)));
+    if (p.n_batches > 0 && p.n_decoded_tokens > 0) {
+      std::string line = fmt::format("**Batch Processing:** {}: {:.0f} tokens a decode call on average", label,
+                                     static_cast<double>(p.n_decoded_tokens) / static_cast<double>(p.n_batches));
+      if (p.batch_fill) line += fmt::format("; micro-batches of scoring {} full", percent(*p.batch_fill, 0));
+      if (p.slot_use) line += fmt::format("; slots {} busy while requests waited", percent(*p.slot_use, 0));
+      lines.add(line);
+    }
     if (p.wall_s > 0 && p.decode_busy_s > 0 && p.decode_busy_s < 0.8 * p.wall_s)
       lines.add(
           fmt::format("**Waiting:** {}: the model decoded in {} of the wall time; the rest is loading and scoring",

@@ -42,6 +42,9 @@ RunPerformance Tally::finish(const SessionStats& stats, double wall_s) const {
   out.n_batches = stats.n_batches;
   out.prefill_s = stats.prefill_s;
   out.decode_s = stats.decode_s;
+  const auto share = [](int64_t part, int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); };
+  if (stats.n_fill_room > 0) out.batch_fill = share(stats.n_fill_tokens, stats.n_fill_room);
+  if (stats.n_all_slots > 0) out.slot_use = share(stats.n_busy_slots, stats.n_all_slots);
   out.mean_streams = mean_streams(streams_);
   out.n_streams = stats.n_streams;
   double seconds = stats.busy_s > 0 ? stats.busy_s : wall_s;
