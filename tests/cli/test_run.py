@@ -169,6 +169,18 @@ class Run(QevalTest):
         rescored = self.expect(0, "rescore", run, "--unsafe-code", "--data-dir", FIXTURES, "--json").json()
         self.assertGreater(rescored[0]["n_samples"], 0)
 
+    def test_predictions_alone_are_written_as_samples(self):
+        self.expect(0, *self.run_args("--no-tracker", "--predict-only", "--limit", 2, "--output-path", "out", tasks="gsm8k,arc_challenge", script=ANSWERS))
+        for task in ("gsm8k", "arc_challenge"):
+            (path,) = (self.folder / "out").rglob(f"samples_{task}_*.jsonl")
+            samples = [json.loads(line) for line in path.read_text().splitlines()]
+            self.assertEqual([sample["doc_id"] for sample in samples], [0, 1])
+            for sample in samples:
+                self.assertEqual(len(sample["resps"]), len(sample["arguments"]))
+                self.assertEqual(sample["filtered_resps"], [answers[0] for answers in sample["resps"]])
+                self.assertEqual((sample["filter"], sample["metrics"]), ("none", []))
+                self.assertNotIn("failure_class", sample)
+
     def test_a_killed_resume_keeps_the_summary_and_the_series(self):
         slow = {**ANSWERS, "latency_ms": 300}
         args = self.run_args("--no-tracker", script=slow)

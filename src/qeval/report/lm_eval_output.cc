@@ -105,16 +105,16 @@ Json response_of(const Request& request, const Response& r) {
   return Json::array({python_float_repr(r.logprob_nats), r.is_greedy ? "True" : "False"});
 }
 
-// A line per doc and filter, as lm-eval writes them; failure_class is ours.
-Json sample_line(const SampleRecord& s, const Score& score) {
+// A line per doc and filter, as lm-eval writes them; failure_class is ours. Without a score: of an answer that was only stored.
+Json sample_line(const SampleRecord& s, const Score* score) {
   auto instances = instances_of(s);
   Json responses = Json::array(), filtered = Json::array();
   for (const auto& instance : instances) {
     Json answers = Json::array();
     for (size_t i : instance)
       if (i < s.responses.size()) answers.push_back(response_of(s.requests[i], s.responses[i]));
-    bool generated = s.requests[instance[0]].kind == RequestKind::generate;
-    filtered.push_back(generated ? Json(score.extracted) : answers.empty() ? Json() : answers[0]);
+    bool extracted = score && s.requests[instance[0]].kind == RequestKind::generate;
+    filtered.push_back(extracted ? Json(score->extracted) : answers.empty() ? Json() : answers[0]);
     responses.push_back(std::move(answers));
   }
   bool known = s.sample.is_object();
@@ -124,15 +124,16 @@ Json sample_line(const SampleRecord& s, const Score& score) {
                {"arguments", arguments_of(s, instances)},
                {"resps", std::move(responses)},
                {"filtered_resps", std::move(filtered)},
-               {"filter", score.filter}};
+               {"filter", score ? score->filter : "none"}};
+  const auto metrics = score ? score->metrics : decltype(score->metrics)();
   Json names = Json::array();
-  for (const auto& [name, value] : score.metrics) names.push_back(name);
+  for (const auto& [name, value] : metrics) names.push_back(name);
   line["metrics"] = std::move(names);
   line["doc_hash"] = json_string(s.sample, "doc_hash");
   line["prompt_hash"] = sha256_hex(s.requests.empty() ? "" : prompt_of(s.requests[0]));
   line["target_hash"] = sha256_hex(json_string(s.sample, "target"));
-  for (const auto& [name, value] : score.metrics) line[name] = number(value);
-  line["failure_class"] = to_string(score.failure_class);
+  for (const auto& [name, value] : metrics) line[name] = number(value);
+  if (score) line["failure_class"] = to_string(score->failure_class);
   return line;
 }
 
@@ -144,7 +145,8 @@ Status write_samples(const Store& store, RunId run, const std::string& task, con
   for (size_t filter = 0; filter < n_filters; ++filter) {
     QEVAL_CHECK(store.for_each_sample(run, task, [&](SampleRecord&& s) {
       n_filters = std::max(n_filters, s.scores.size());
-      if (filter < s.scores.size()) out << dump_json(sample_line(s, s.scores[filter])) << "\n";
+      const bool stored_only = filter == 0 && s.scores.empty() && !s.responses.empty();
+      if (stored_only || filter < s.scores.size()) out << dump_json(sample_line(s, stored_only ? nullptr : &s.scores[filter])) << "\n";
       return static_cast<bool>(out);
     }));
   }
