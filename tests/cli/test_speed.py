@@ -73,6 +73,20 @@ class Speed(QevalTest):
             self.assertEqual(arm["n_changed"], sum(c["arm"] == arm["name"] for c in out["changed"]))
         self.assertEqual(alone["largest_nats"], 0)
 
+    def test_answers_of_quantised_weights_hold_them_once(self):
+        vocabulary = pathlib.Path(SOURCE) / ".deps/llama.cpp/models/ggml-vocab-qwen2.gguf"
+        if not vocabulary.exists():
+            self.skipTest("no vocabulary large enough")
+        beyond, weights = {}, {}
+        for type in ("BF16", "Q8_0"):
+            model = self.folder / f"{type}.gguf"
+            self.expect(0, "model", "make", "--like", "qwen2.5-0.5b-instruct", "--layers", 8, "--width", 896, "--vocab", vocabulary, "--type", type, "-o", model)
+            performance = self.expect(0, "run", "--model", model, "--tasks", "gsm8k", "--data-dir", FIXTURES, "--limit", 1, "--store", f"{type}.db",
+                                      "--gen-kwargs", "max_gen_toks=2", "--json").json()["performance"]
+            weights[type] = performance["model_bytes"]
+            beyond[type] = performance["peak_rss_bytes"] - weights[type] - performance["kv_bytes"]
+        self.assertLess(beyond["Q8_0"], beyond["BF16"] + weights["Q8_0"] / 2)
+
     def test_memory_is_predicted_within_five_percent(self):
         qwen = pathlib.Path(SOURCE) / ".deps/llama.cpp/models/ggml-vocab-qwen2.gguf"  # 151,936 tokens: logits are most of the graph
         sizes = [(4, 256, "gsm8k", None, "BF16"), (8, 512, "arc_challenge", None, "BF16"), (6, 896, "arc_challenge,gsm8k", None, "BF16"),

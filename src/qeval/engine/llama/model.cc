@@ -6,8 +6,10 @@
 #include <cstdlib>
 
 #include "ggml-backend.h"
+#include "qeval/core/gguf_parts.h"
 #include "qeval/engine/llama/llama_log.h"
 #include "qeval/engine/llama/matrix_backend.h"
+#include "qeval/os/file_pages.h"
 #include "qeval/util/file.h"
 
 namespace qeval {
@@ -98,6 +100,9 @@ Result<llama_model*> LlamaModel::for_few_rows() const {
   if (repacked_) return repacked_;
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = 0;
+  // Most of the file is laid out anew. Mapped, it would be in memory beside that, and the first copy's pages once more until they are read again.
+  params.load_mode = LLAMA_LOAD_MODE_NONE;
+  for (const std::string& part : gguf_parts(path_)) release_mapped_pages(part);
   const uint64_t mark = LlamaLog::mark();
   try {
     repacked_ = llama_model_load_from_file(path_.c_str(), params);

@@ -228,7 +228,7 @@ void LlamaSession::publish_stats() {
     s.n_batches += context->n_calls();
     s.n_output_rows += context->n_rows();
     s.busy_s += context->busy_s();
-    s.model_bytes = std::max(s.model_bytes, context->model_bytes());  // weights in two layouts share the pages of the file
+    s.model_bytes = std::max(s.model_bytes, context->model_bytes());  // one of two layouts is resident at a time, unless a run scores and writes at once
     s.kv_bytes += context->kv_bytes();
     s.compute_bytes += context->compute_bytes();
   }
