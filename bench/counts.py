@@ -9,6 +9,16 @@ from processes import run
 DOCS = 200
 
 
+def asked_in(folder):
+    """What lm-eval's sample files say was asked: {context, continuation}, without the latter where an answer was written."""
+    for path in glob.glob(f"{folder}/**/samples_*.jsonl", recursive=True):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                for arguments in json.loads(line)["arguments"].values():
+                    scored = isinstance(arguments["arg_1"], str)
+                    yield {"context": arguments["arg_0"], **({"continuation": arguments["arg_1"]} if scored else {})}
+
+
 class Counts:
     def __init__(self, bench):
         self.b = bench
@@ -16,27 +26,20 @@ class Counts:
         self.trie = None  # of the run that was measured last
 
     # Tokens decoded; the trie is that of all prompts (and choices), and of each answer every token but the last, which nothing follows.
-    def decoded(self, kind, task, docs, *options):
+    def decoded(self, kind, task, docs):
         model = self.b.model(kind)
         with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
-            performance = self.h.one_run(work, "--model", model, "--tasks", task, "--limit", str(docs), "--output-path", f"{work}/out",
-                                         *options)[1]["performance"]
-            answers, asked = 0, f"{work}/requests.jsonl"
-            with open(asked, "w", encoding="utf-8") as out:
-                for path in glob.glob(f"{work}/out/**/samples_*.jsonl", recursive=True):
-                    with open(path, encoding="utf-8") as file:
-                        for arguments in (r for line in file for r in json.loads(line)["arguments"].values()):
-                            request = {"context": arguments["arg_0"]}
-                            if isinstance(arguments["arg_1"], str): request["continuation"] = arguments["arg_1"]
-                            else: answers += 1
-                            out.write(json.dumps(request) + "\n")
-            tokens = json.loads(run([self.b.need(self.b.peers["ideal"], "ninja bench_ideal"), model, asked, "--trie"], self.b.env)[1].splitlines()[0])
-            self.trie = tokens["trie_tokens"] + performance["n_new_tokens"] - answers
-            return performance["n_decoded_tokens"]
+            performance = self.h.one_run(work, "--model", model, "--tasks", task, "--limit", str(docs), "--output-path", f"{work}/out")[1]["performance"]
+            requests = list(asked_in(f"{work}/out"))
+            with open(f"{work}/requests.jsonl", "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(request) + "\n" for request in requests)
+            out = run([self.b.need(self.b.peers["ideal"], "ninja bench_ideal"), model, f"{work}/requests.jsonl", "--trie"], self.b.env)[1]
+        answers = sum("continuation" not in request for request in requests)
+        self.trie = json.loads(out.splitlines()[0])["trie_tokens"] + performance["n_new_tokens"] - answers
+        return performance["n_decoded_tokens"]
 
     def fill(self, kind):
-        with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
-            return self.h.one_run(work, "--model", self.b.model(kind), "--tasks", "hellaswag", "--limit", str(DOCS))[1]["performance"]["batch_fill"]
+        return self.h.hellaswag(self.b.model(kind), DOCS)["batch_fill"]
 
     def slots(self, kind):
         return self.b.generation(kind, "--set", "max_num_seqs=16")["slot_use"]

@@ -71,9 +71,12 @@ class Harness:
             self.qeval(work, *command)
             return self.qeval(work, *command)[0]
 
-    def memory(self, model, docs):
+    def hellaswag(self, model, docs):
         with tempfile.TemporaryDirectory(dir=self.b.dir) as work:
-            return beyond_weights_and_cache(self.one_run(work, "--model", model, "--tasks", "hellaswag", "--limit", str(docs))[1]["performance"])
+            return self.one_run(work, "--model", model, "--tasks", "hellaswag", "--limit", str(docs))[1]["performance"]
+
+    def memory(self, model, docs):
+        return beyond_weights_and_cache(self.hellaswag(model, docs))
 
     def tiny(self):
         path = f"{self.b.dir}/models/tiny.gguf"

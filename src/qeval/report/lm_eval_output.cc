@@ -125,7 +125,8 @@ Json sample_line(const SampleRecord& s, const Score* score) {
                {"resps", std::move(responses)},
                {"filtered_resps", std::move(filtered)},
                {"filter", score ? score->filter : "none"}};
-  const auto metrics = score ? score->metrics : decltype(score->metrics)();
+  static const decltype(Score::metrics) kNone;
+  const auto& metrics = score ? score->metrics : kNone;
   Json names = Json::array();
   for (const auto& [name, value] : metrics) names.push_back(name);
   line["metrics"] = std::move(names);
@@ -145,8 +146,8 @@ Status write_samples(const Store& store, RunId run, const std::string& task, con
   for (size_t filter = 0; filter < n_filters; ++filter) {
     QEVAL_CHECK(store.for_each_sample(run, task, [&](SampleRecord&& s) {
       n_filters = std::max(n_filters, s.scores.size());
-      const bool stored_only = filter == 0 && s.scores.empty() && !s.responses.empty();
-      if (stored_only || filter < s.scores.size()) out << dump_json(sample_line(s, stored_only ? nullptr : &s.scores[filter])) << "\n";
+      const Score* score = filter < s.scores.size() ? &s.scores[filter] : nullptr;
+      if (score || (filter == 0 && !s.responses.empty())) out << dump_json(sample_line(s, score)) << "\n";
       return static_cast<bool>(out);
     }));
   }

@@ -44,6 +44,16 @@ Error load_error(const std::string& path, uint64_t log_mark) {
   return error;
 }
 
+Result<llama_model*> load_weights(const std::string& path, const llama_model_params& params) {
+  const uint64_t mark = LlamaLog::mark();
+  try {
+    if (llama_model* model = llama_model_load_from_file(path.c_str(), params)) return model;
+  } catch (const std::exception& e) {
+    return bad_input(path + ": " + e.what());
+  }
+  return fail(load_error(path, mark));
+}
+
 }  // namespace
 
 std::string model_meta(const llama_model* model, const std::string& key) {
@@ -73,14 +83,9 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::load(const LlamaOptions& options
   };
   params.progress_callback = forward_progress;
   params.progress_callback_user_data = &progress;
-  const uint64_t mark = LlamaLog::mark();
-  try {
-    out->model_ = llama_model_load_from_file(options.model_path.c_str(), params);
-  } catch (const std::exception& e) {
-    return bad_input(options.model_path + ": " + e.what());
-  }
+  auto weights = load_weights(options.model_path, params);
   if (aborted) return fail(ErrorKind::interrupted, options.model_path + ": loading was stopped");
-  if (!out->model_) return fail(load_error(options.model_path, mark));
+  QEVAL_TRY(out->model_, std::move(weights));
   if (!options.vocab_only && (!llama_model_has_decoder(out->model_) || llama_model_has_encoder(out->model_)))
     return bad_input(options.model_path + ": not a decoder-only language model");
   out->path_ = options.model_path;
@@ -103,13 +108,7 @@ Result<llama_model*> LlamaModel::for_few_rows() const {
   // Most of the file is laid out anew. Mapped, it would be in memory beside that, and the first copy's pages once more until they are read again.
   params.load_mode = LLAMA_LOAD_MODE_NONE;
   for (const std::string& part : gguf_parts(path_)) release_mapped_pages(part);
-  const uint64_t mark = LlamaLog::mark();
-  try {
-    repacked_ = llama_model_load_from_file(path_.c_str(), params);
-  } catch (const std::exception& e) {
-    return bad_input(path_ + ": " + e.what());
-  }
-  if (!repacked_) return fail(load_error(path_, mark));
+  QEVAL_TRY(repacked_, load_weights(path_, params));
   return repacked_;
 }
 
