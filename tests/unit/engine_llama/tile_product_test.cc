@@ -4,19 +4,51 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "matrix_support.h"
+#include "qeval/engine/llama/swiglu.h"
 
 namespace qeval {
 namespace {
 
-// A quantised row for the tests: eighths as signed bytes.
-void from_bytes(const void* row, float* out, int64_t k) {
-  for (int64_t i = 0; i < k; ++i) out[i] = static_cast<float>(static_cast<const int8_t*>(row)[i]) / 8;
-}
+enum class Kind { bf16, floats, floats_as_bf16, q8_0 };
 
-enum class Kind { bf16, floats, floats_as_bf16, bytes };
+// Weights and the values that they hold, in rows of `stride` values.
+struct Weights {
+  Weights(Kind kind, std::vector<float> numbers, int64_t n, int64_t k, int64_t stride) : values(std::move(numbers)) {
+    tiles.n = n;
+    tiles.k = k;
+    tiles.stride = static_cast<size_t>(stride) * 4;
+    tiles.rows = values.data();
+    if (kind == Kind::bf16) {
+      bf16 = cut_to_bf16(values);
+      tiles.rows = bf16.data();
+      tiles.stride = static_cast<size_t>(stride) * 2;
+      tiles.type = GGML_TYPE_BF16;
+    } else if (kind == Kind::q8_0) {
+      tiles.stride = ggml_row_size(GGML_TYPE_Q8_0, k) + 10;
+      bytes.resize(static_cast<size_t>(n) * tiles.stride);
+      for (int64_t i = 0; i < n; ++i) {
+        uint8_t* block = bytes.data() + static_cast<size_t>(i) * tiles.stride;
+        for (int64_t at = 0; at < k; at += 32, block += 34) {
+          const ggml_fp16_t eighth = ggml_fp32_to_fp16(0.125f);
+          std::memcpy(block, &eighth, sizeof eighth);
+          for (int64_t j = 0; j < 32; ++j) block[2 + j] = static_cast<uint8_t>(static_cast<int8_t>(values[static_cast<size_t>(i * stride + at + j)] * 8));
+        }
+      }
+      tiles.rows = bytes.data();
+      tiles.type = GGML_TYPE_Q8_0;
+    }
+  }
+  std::vector<float> values;
+  std::vector<uint16_t> bf16;
+  std::vector<uint8_t> bytes;
+  TileWeights tiles;
+};
+
+TilePrecision precision_of(Kind kind) { return kind == Kind::floats ? TilePrecision::f32 : TilePrecision::bf16; }
 
 class TileProductOf : public testing::TestWithParam<Kind> {
  protected:
@@ -31,34 +63,71 @@ TEST_P(TileProductOf, EqualsTheSumWrittenOut) {
       SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << k);
       PyRandom random(static_cast<uint64_t>(m * 7 + n));
       const int64_t a_stride = k + 5, b_stride = k + 6, c_stride = n + 3;
-      const std::vector<float> a = eighths(random, m * a_stride), b = eighths(random, n * b_stride);
-      const std::vector<uint16_t> b16 = cut_to_bf16(b);
-      std::vector<int8_t> bytes;
-      for (float value : b) bytes.push_back(static_cast<int8_t>(value * 8));
-      TileWeights weights;
-      weights.n = n;
-      weights.k = k;
-      switch (GetParam()) {
-        case Kind::bf16: weights.rows = b16.data(), weights.stride = static_cast<size_t>(b_stride) * 2, weights.bf16 = true; break;
-        case Kind::bytes: weights.rows = bytes.data(), weights.stride = static_cast<size_t>(b_stride), weights.to_floats = from_bytes; break;
-        default: weights.rows = b.data(), weights.stride = static_cast<size_t>(b_stride) * 4;
-      }
+      if (GetParam() == Kind::q8_0 && k % 32 != 0) continue;
+      const std::vector<float> a = eighths(random, m * a_stride);
+      const Weights b(GetParam(), eighths(random, n * b_stride), n, k, b_stride);
       constexpr int64_t kBehind = 40;  // rows that belong to somebody else
       std::vector<float> c(static_cast<size_t>((m + kBehind) * c_stride), -77);
       TileProduct product;
-      product.set_rows(a.data(), m, k, a_stride, GetParam() == Kind::floats ? TilePrecision::f32 : TilePrecision::bf16, 2);
-      product.multiply(weights, c.data(), c_stride, 2);
+      product.set_rows(a.data(), m, k, a_stride, precision_of(GetParam()), 2);
+      product.multiply(b.tiles, c.data(), c_stride, 2);
       for (int64_t i = 0; i < m + kBehind; ++i)
         for (int64_t j = 0; j < c_stride; ++j) {
           const bool inside = i < m && j < n;
           float wanted = inside ? 0.0f : -77.0f;  // what lies between rows stays
-          for (int64_t t = 0; t < k && inside; ++t) wanted += a[static_cast<size_t>(i * a_stride + t)] * b[static_cast<size_t>(j * b_stride + t)];
+          for (int64_t t = 0; t < k && inside; ++t) wanted += a[static_cast<size_t>(i * a_stride + t)] * b.values[static_cast<size_t>(j * b_stride + t)];
           ASSERT_EQ(c[static_cast<size_t>(i * c_stride + j)], wanted) << i << ", " << j;
         }
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, TileProductOf, testing::Values(Kind::bf16, Kind::floats, Kind::floats_as_bf16, Kind::bytes));
+TEST_P(TileProductOf, GatedIsSwigluOfTheTwo) {
+  for (const int64_t m : {1, 17, 100, 400})
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{32, 32}, {192, 576}, {41, 96}}) {
+      SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << k);
+      PyRandom random(static_cast<uint64_t>(m * 5 + n));
+      const int64_t c_stride = n + 3;
+      const std::vector<float> a = draw(random, m * k);
+      const Weights gate(GetParam(), eighths(random, n * k), n, k, k), up(GetParam(), eighths(random, n * k), n, k, k);
+      std::vector<float> gates(static_cast<size_t>(m * c_stride), -77), wanted = gates, found = gates;
+      TileProduct product;
+      product.set_rows(a.data(), m, k, k, precision_of(GetParam()), 2);
+      product.multiply(gate.tiles, gates.data(), c_stride, 2);
+      product.multiply(up.tiles, wanted.data(), c_stride, 2);
+      for (int64_t i = 0; i < m; ++i) swiglu(&gates[static_cast<size_t>(i * c_stride)], &wanted[static_cast<size_t>(i * c_stride)], n, &wanted[static_cast<size_t>(i * c_stride)]);
+      product.multiply_gated(gate.tiles, up.tiles, found.data(), c_stride, 2);
+      EXPECT_EQ(found, wanted);
+    }
+}
+
+// They are written past the caches.
+TEST_P(TileProductOf, ManyColumnsAreThoseOfFewer) {
+  constexpr int64_t kM = 70, kN = 64 * 1024 + 16, kK = 32, kPart = 1024;
+  PyRandom random(3);
+  const std::vector<float> a = draw(random, kM * kK);
+  const Weights b(GetParam(), eighths(random, kN * kK), kN, kK, kK);
+  struct alignas(64) Line {
+    float floats[16];
+  };
+  std::vector<Line> c(static_cast<size_t>(kM * kN / 16 + 1));
+  for (const int64_t first : {0, 1}) {  // lines of the cache begin elsewhere
+    TileProduct product;
+    product.set_rows(a.data(), kM, kK, kK, precision_of(GetParam()), 2);
+    float* found = c[0].floats + first;
+    product.multiply(b.tiles, found, kN, 2);
+    std::vector<float> part(static_cast<size_t>(kM * kPart));
+    for (int64_t column = 0; column < kN; column += kPart) {
+      TileWeights some = b.tiles;
+      some.rows = static_cast<const char*>(some.rows) + static_cast<size_t>(column) * some.stride;
+      some.n = std::min(kPart, kN - column);
+      product.multiply(some, part.data(), kPart, 2);
+      for (int64_t i = 0; i < kM; ++i)
+        ASSERT_EQ(std::memcmp(found + i * kN + column, &part[static_cast<size_t>(i * kPart)], static_cast<size_t>(some.n) * 4), 0) << i << ", " << column;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Weights, TileProductOf, testing::Values(Kind::bf16, Kind::floats, Kind::floats_as_bf16, Kind::q8_0));
 
 class TileProductIn : public testing::TestWithParam<TilePrecision> {
  protected:
@@ -74,7 +143,8 @@ TEST_P(TileProductIn, ARowDoesNotDependOnTheOthersNorOnThreads) {
     const std::vector<float> a = draw(random, kRows * k), b = draw(random, n * k);
     const std::vector<uint16_t> b16 = cut_to_bf16(b);
     const bool bf16 = GetParam() == TilePrecision::bf16;
-    const TileWeights weights{bf16 ? static_cast<const void*>(b16.data()) : b.data(), static_cast<size_t>(k) * (bf16 ? 2 : 4), n, k, bf16, nullptr};
+    const TileWeights weights{bf16 ? static_cast<const void*>(b16.data()) : b.data(), static_cast<size_t>(k) * (bf16 ? 2 : 4), n, k,
+                              bf16 ? GGML_TYPE_BF16 : GGML_TYPE_F32};
     const auto product = [&](int64_t first, int64_t m, int n_threads) {
       std::vector<float> c(static_cast<size_t>(m * n));
       TileProduct one;
@@ -104,7 +174,7 @@ TEST(TileProductTest, FloatsKeepTheirBits) {
   std::vector<float> c(static_cast<size_t>(kM * kN));
   TileProduct product;
   product.set_rows(a.data(), kM, kK, kK, TilePrecision::f32, 1);
-  product.multiply({b.data(), kK * 4, kN, kK, false, nullptr}, c.data(), kN, 1);
+  product.multiply({b.data(), kK * 4, kN, kK, GGML_TYPE_F32}, c.data(), kN, 1);
   double in_tiles = 0, in_floats = 0;
   for (int64_t i = 0; i < kM; ++i)
     for (int64_t j = 0; j < kN; ++j) {

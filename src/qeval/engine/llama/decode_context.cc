@@ -18,6 +18,7 @@ int Batch::add(TokenId token, int pos, llama_seq_id* seqs, int n_seqs, bool want
   n_seq_.push_back(n_seqs);
   seq_.push_back(seqs);
   want_.push_back(want_row);
+  row_.push_back(want_row ? n_rows_ : -1);
   n_rows_ += want_row;
   return size() - 1;
 }
@@ -28,6 +29,7 @@ void Batch::clear() {
   n_seq_.clear();
   seq_.clear();
   want_.clear();
+  row_.clear();
   n_rows_ = 0;
 }
 
@@ -51,6 +53,7 @@ DecodeContext::~DecodeContext() { release(); }
 void DecodeContext::release() {
   if (context_) llama_free(context_);
   context_ = nullptr;
+  in_place_ = {};
   kv_bytes_ = compute_bytes_ = 0;
 }
 
@@ -91,6 +94,8 @@ Status DecodeContext::create(const ContextShape& shape) {
     return fail(ErrorKind::environment,
                 fmt::format("llama.cpp cannot create a context of {} cells for {} sequences\n{}", params.n_ctx,
                             params.n_seq_max, LlamaLog::complaints_since(mark)));
+  // llama.cpp takes micro-batches of one stream as they come, but not where each sequence has a state, and perhaps not where it forgets cells.
+  in_order_ = shape.unified && !model_.whole_forks_only() && llama_model_n_swa(weights) == 0;
   model_bytes_ = 0;
   for (const auto& [type, memory] : llama_get_memory_breakdown(context_)) {
     model_bytes_ += static_cast<int64_t>(memory.model);
@@ -106,10 +111,14 @@ DecodeStatus DecodeContext::decode(Batch& batch) {
   const uint64_t mark = LlamaLog::mark();
   int32_t code = -1;
   error_.clear();
+  in_place_ = {};
+  row_of_ = batch.rows();
   const AnyRows any_rows(settings_.rows_alike);
+  const LogitsInPlace logits(in_order_ && batch.size() <= settings_.n_ubatch);
   try {
     code = llama_decode(context_, batch.view());
     if (code == 0) llama_synchronize(context_);
+    in_place_ = logits.logits();
   } catch (const std::exception& e) {
     error_ = e.what();
   }
@@ -127,6 +136,10 @@ DecodeStatus DecodeContext::decode(Batch& batch) {
 }
 
 const float* DecodeContext::row(int index) {
+  if (!in_place_.empty()) {
+    const int row = row_of_[static_cast<size_t>(index)];
+    return row < 0 ? nullptr : in_place_.data() + static_cast<size_t>(row) * static_cast<size_t>(model_.n_vocab());
+  }
   try {
     return llama_get_logits_ith(context_, index);
   } catch (const std::exception&) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ class Batch {
   void clear();
   int size() const { return static_cast<int>(token_.size()); }
   int n_rows() const { return n_rows_; }
+  const std::vector<int>& rows() const { return row_; }  // for each token which of the rows is its; −1: it has none
   llama_batch view();
 
  private:
@@ -48,6 +50,7 @@ class Batch {
   std::vector<int32_t> n_seq_;
   std::vector<llama_seq_id*> seq_;
   std::vector<int8_t> want_;
+  std::vector<int> row_;
   int n_rows_ = 0;
 };
 
@@ -70,7 +73,7 @@ class DecodeContext {
 
   DecodeStatus decode(Batch& batch);
   const std::string& decode_error() const { return error_; }
-  const float* row(int index);       // of the last decode; null if it was not asked for
+  const float* row(int index);       // of the last decode, until the next; null if it was not asked for
 
   // Sequences. Copies are of the whole sequence where n < 0.
   void clear();
@@ -97,6 +100,9 @@ class DecodeContext {
   llama_context* context_ = nullptr;
   ContextShape shape_;
   std::string error_;
+  bool in_order_ = false;            // a decode is one micro-batch, in the batch's order
+  std::span<const float> in_place_;  // the last decode's logits, where they were not copied
+  std::vector<int> row_of_;          // for each token of that decode, as Batch::rows()
   std::vector<uint8_t> moved_;       // cells on their way to the front
   double last_decode_s_ = 0, busy_s_ = 0;
   int64_t n_tokens_ = 0, n_calls_ = 0, n_rows_ = 0;

@@ -9,10 +9,12 @@
 
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
+#include "ggml-impl.h"
 #include "qeval/engine/llama/attention.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/ordered_product.h"
 #include "qeval/engine/llama/quantised_rows.h"
+#include "qeval/engine/llama/swiglu.h"
 #include "qeval/engine/llama/tile_product.h"
 
 namespace qeval {
@@ -27,8 +29,12 @@ constexpr int64_t kLeastSums = int64_t{1} << 22, kLeastSumsInTiles = int64_t{1} 
 // no fast kernel for a result with gaps.
 constexpr int64_t kMostExpanded = int64_t{4} << 20, kExpandedPart = int64_t{1} << 20;
 
-thread_local bool any_rows = false;  // of AnyRows
-std::atomic<int64_t> n_products = 0;
+constexpr const char* kLogits = "result_output";  // llama.cpp's name of the node
+constexpr int64_t kCopiedAtOnce = int64_t{1} << 20;
+
+thread_local bool any_rows = false;               // of AnyRows
+thread_local LogitsInPlace* in_place = nullptr;  // the innermost that is on
+std::atomic<int64_t> n_products = 0, n_gated = 0;
 
 // Quantised weights are multiplied as BF16.
 bool is_expanded(const ggml_tensor* weights) { return ggml_is_quantized(weights->type); }
@@ -81,13 +87,19 @@ bool can_multiply(const ggml_tensor* dst) {
   return has_product(dst);
 }
 
+// SwiGLU of two products that are computed here, so that those need not be written out.
+bool can_gate(const ggml_tensor* dst) {
+  const ggml_tensor *gate = dst->src[0], *up = dst->src[1];
+  return has_tile_product() && ggml_get_glu_op(dst) == GGML_GLU_OP_SWIGLU && up && gate->op == GGML_OP_MUL_MAT && up->op == GGML_OP_MUL_MAT &&
+         dst->type == GGML_TYPE_F32 && ggml_is_contiguous(dst) && ggml_are_same_shape(gate, up) && can_multiply(gate) && can_multiply(up);
+}
+
 struct Backend {
   int n_threads = GGML_DEFAULT_N_THREADS;
   TileProduct tiles;
   // For oneDNN:
   std::vector<uint16_t> rounded;   // activations as BF16
   std::vector<uint16_t> expanded;  // weights as BF16
-  std::vector<float> rows;         // of weights, one a thread
   std::vector<float> part;         // of a result
   Attention attention;
 };
@@ -109,19 +121,11 @@ void round_rows(Backend& backend, const ggml_tensor* rows) {
 // `n` rows of quantised weights from `from` on.
 uint16_t* expand(Backend& backend, const ggml_tensor* weights, const char* from, int64_t n) {
   const int64_t k = weights->ne[0];
-  const auto to_float = quantised_row_reader(weights->type);
+  const ToBf16 to_bf16 = quantised_row_reader(weights->type);
   backend.expanded.resize(static_cast<size_t>(n * k));
-  backend.rows.resize(static_cast<size_t>(k * backend.n_threads));
-  std::atomic<int> n_begun = 0;
-#pragma omp parallel num_threads(backend.n_threads)
-  {
-    float* row = backend.rows.data() + n_begun++ * k;
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < n; ++i) {
-      to_float(from + static_cast<size_t>(i) * weights->nb[1], row, k);
-      ggml_cpu_fp32_to_bf16(row, as_bf16(backend.expanded, i * k), k);
-    }
-  }
+#pragma omp parallel for schedule(static) num_threads(backend.n_threads)
+  for (int64_t i = 0; i < n; ++i)
+    to_bf16(weights->type, from + static_cast<size_t>(i) * weights->nb[1], k, as_bf16(backend.expanded, i * k), kWeightsOfRun * sizeof(ggml_bf16_t));
   return backend.expanded.data();
 }
 
@@ -147,22 +151,50 @@ void for_slices(const ggml_tensor* dst, const F& f) {
     for (int64_t i2 = 0; i2 < dst->ne[2]; ++i2) f(Slice(dst, i2, i3), i3 * dst->ne[2] + i2);
 }
 
-void multiply_in_tiles(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
+TileWeights weights_of(const ggml_tensor* dst) {
   const ggml_tensor* weights = dst->src[0];
+  return {weights->data, weights->nb[1], weights->ne[1], weights->ne[0], weights->type};
+}
+
+int64_t floats_in(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(float)); }
+
+void set_rows(Backend& backend, const ggml_tensor* dst, const char* from) {
   const ggml_tensor* rows = dst->src[1];
-  TileWeights b;
-  b.stride = weights->nb[1];
-  b.n = weights->ne[1];
-  b.k = weights->ne[0];
-  b.bf16 = weights->type == GGML_TYPE_BF16;
-  if (is_expanded(weights)) b.to_floats = quantised_row_reader(weights->type);
+  backend.tiles.set_rows(reinterpret_cast<const float*>(from), rows->ne[1], rows->ne[0], floats_in(rows->nb[1]),
+                         in_bf16(dst) ? TilePrecision::bf16 : TilePrecision::f32, backend.n_threads);
+}
+
+void multiply_in_tiles(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
+  TileWeights weights = weights_of(dst);
   for_slices(dst, [&](const Slice& slice, int64_t) {
-    if (!rows_are_set)
-      backend.tiles.set_rows(reinterpret_cast<const float*>(slice.rows), rows->ne[1], rows->ne[0], static_cast<int64_t>(rows->nb[1] / sizeof(float)),
-                             in_bf16(dst) ? TilePrecision::bf16 : TilePrecision::f32, backend.n_threads);
-    b.rows = slice.weights;
-    backend.tiles.multiply(b, reinterpret_cast<float*>(slice.out), static_cast<int64_t>(dst->nb[1] / sizeof(float)), backend.n_threads);
+    if (!rows_are_set) set_rows(backend, dst, slice.rows);
+    weights.rows = slice.weights;
+    backend.tiles.multiply(weights, reinterpret_cast<float*>(slice.out), floats_in(dst->nb[1]), backend.n_threads);
   });
+}
+
+// Whether node `i` and the next are only there for the one behind them, which gates one by the other.
+bool is_gated(ggml_cgraph* graph, int i) {
+  if (!has_tile_product() || !ggml_can_fuse_subgraph(graph, i, {GGML_OP_MUL_MAT, GGML_OP_MUL_MAT, GGML_OP_GLU}, {i + 2})) return false;
+  const ggml_tensor *one = ggml_graph_node(graph, i), *other = ggml_graph_node(graph, i + 1), *both = ggml_graph_node(graph, i + 2);
+  const bool of_them = (both->src[0] == one && both->src[1] == other) || (both->src[0] == other && both->src[1] == one);
+  return of_them && one->src[1] == other->src[1] && one->src[0]->type == other->src[0]->type && one->src[0]->nb[1] == other->src[0]->nb[1] &&
+         ggml_are_same_shape(one->src[0], other->src[0]) && one->ne[2] * one->ne[3] == 1;
+}
+
+void multiply_gated(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
+  const ggml_tensor *gate = dst->src[0], *up = dst->src[1];
+  if (!rows_are_set) set_rows(backend, gate, static_cast<const char*>(gate->src[1]->data));
+  backend.tiles.multiply_gated(weights_of(gate), weights_of(up), static_cast<float*>(dst->data), floats_in(dst->nb[1]), backend.n_threads);
+}
+
+// Of products that had to be written out.
+void gate_rows(const Backend& backend, const ggml_tensor* dst) {
+  const ggml_tensor *gate = dst->src[0], *up = dst->src[1];
+  const int64_t width = dst->ne[0], n_rows = ggml_nrows(dst);
+#pragma omp parallel for schedule(static) num_threads(backend.n_threads)
+  for (int64_t i = 0; i < n_rows; ++i)
+    swiglu(static_cast<const float*>(gate->data) + i * width, static_cast<const float*>(up->data) + i * width, width, static_cast<float*>(dst->data) + i * width);
 }
 
 void multiply_by_onednn(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
@@ -195,11 +227,20 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
       if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
       if (node->op == GGML_OP_FLASH_ATTN_EXT) {
         backend.attention.compute(node, backend.n_threads, any_rows);
+      } else if (node->op == GGML_OP_GLU) {
+        gate_rows(backend, node);
       } else if (node->op == GGML_OP_MUL_MAT) {
         const bool same = before && before->src[1] == node->src[1] && in_bf16(before) == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
-        has_tile_product() ? multiply_in_tiles(backend, node, same) : multiply_by_onednn(backend, node, same);
         before = node;
         n_products.fetch_add(1, std::memory_order_relaxed);
+        if (is_gated(graph, i)) {
+          i += 2;
+          multiply_gated(backend, ggml_graph_node(graph, i), same);
+          n_products.fetch_add(1, std::memory_order_relaxed);
+          n_gated.fetch_add(1, std::memory_order_relaxed);
+        } else {
+          has_tile_product() ? multiply_in_tiles(backend, node, same) : multiply_by_onednn(backend, node, same);
+        }
       }
     }
   } catch (const std::bad_alloc&) {
@@ -208,6 +249,18 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
     return GGML_STATUS_FAILED;
   }
   return GGML_STATUS_SUCCESS;
+}
+
+void read_tensor(ggml_backend_t self, const ggml_tensor* tensor, void* to, size_t offset, size_t size) {
+  const char* from = static_cast<const char*>(tensor->data) + offset;
+  if (in_place && std::strcmp(tensor->name, kLogits) == 0) {
+    in_place->take({reinterpret_cast<const float*>(from), size / sizeof(float)});
+    return;
+  }
+  const auto n = static_cast<int64_t>(size);
+#pragma omp parallel for schedule(static) num_threads(static_cast<Backend*>(self->context)->n_threads) if (n > 2 * kCopiedAtOnce)
+  for (int64_t at = 0; at < n; at += kCopiedAtOnce)
+    std::memcpy(static_cast<char*>(to) + at, from + at, static_cast<size_t>(std::min(n - at, kCopiedAtOnce)));
 }
 
 void set_n_threads(ggml_backend_t self, int n) { static_cast<Backend*>(self->context)->n_threads = n; }
@@ -220,6 +273,7 @@ ggml_backend_t create(ggml_backend_dev_t device, const char*) {
     delete static_cast<Backend*>(self->context);
     delete self;
   };
+  calls.get_tensor_async = read_tensor;
   calls.graph_compute = compute;
   return new ggml_backend{&guid, calls, device, new Backend};
 }
@@ -234,6 +288,8 @@ bool supports(ggml_backend_dev_t, const ggml_tensor* op) {
       return true;
     case GGML_OP_MUL_MAT:
       return can_multiply(op);
+    case GGML_OP_GLU:
+      return can_gate(op);
     case GGML_OP_FLASH_ATTN_EXT:
       return Attention::can_compute(op, any_rows);
     default:
@@ -303,8 +359,17 @@ bool matrix_backend_expands() {
 std::string matrix_backend_kernels() { return has_tile_product() ? "AMX" : MatrixProducts::version(); }
 
 int64_t matrix_backend_products() { return n_products.load(std::memory_order_relaxed); }
+int64_t matrix_backend_gated() { return n_gated.load(std::memory_order_relaxed); }
 
 AnyRows::AnyRows(bool on) : before_(any_rows) { any_rows = on; }
 AnyRows::~AnyRows() { any_rows = before_; }
+
+LogitsInPlace::LogitsInPlace(bool on) : before_(in_place) { in_place = on ? this : nullptr; }
+LogitsInPlace::~LogitsInPlace() { in_place = before_; }
+
+void LogitsInPlace::take(std::span<const float> logits) {
+  if (!logits_.empty()) throw std::runtime_error("llama.cpp read the logits of two micro-batches where one was expected");
+  logits_ = logits;
+}
 
 }  // namespace qeval

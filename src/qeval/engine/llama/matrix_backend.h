@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace qeval {
 
-// Matrix products of many rows and attention, for llama.cpp. ggml's own kernel for BF16 and F32 weights reaches six tenths of
+// Matrix products of many rows, SwiGLU of two of them, and attention, for llama.cpp. ggml's own kernel for BF16 and F32 weights reaches six tenths of
 // what a CPU can do where rows are short (hundreds of columns); oneDNN packs the weights and reaches nine. With AMX the products are our own
 // (tile_product), as oneDNN 2.6 cuts long sums by the number of rows. Quantised weights are expanded to BF16 a few at a time and multiplied as such,
 // which is faster than ggml's products of eight-bit activations where there are many rows, and nearer to what the weights say: BF16 rounds
@@ -23,8 +24,9 @@ bool matrix_backend_attends();
 bool matrix_backend_expands();
 // Whose kernels its products are: "AMX", "oneDNN 2.6.3"; "" where it computes none.
 std::string matrix_backend_kernels();
-// Products computed in this process.
+// Products computed in this process, and pairs of them of which only their SwiGLU was written.
 int64_t matrix_backend_products();
+int64_t matrix_backend_gated();
 
 // While one that is `on` lives, the calling thread's calls of llama.cpp hand over every product and attention that can be, however few rows it
 // has. Then what is computed for a token has the same bits however many are decoded beside it.
@@ -37,6 +39,25 @@ class AnyRows {
 
  private:
   const bool before_;
+};
+
+// While one that is `on` lives, what the calling thread's llama_decode reads of logits that the back end computed stays where it was computed:
+// llama.cpp's copy, a hundred megabytes by one thread, is left out, and its own buffer (llama_get_logits) holds nothing. For micro-batches in the
+// order of the batch, one a decode.
+class LogitsInPlace {
+ public:
+  explicit LogitsInPlace(bool on);
+  ~LogitsInPlace();
+  LogitsInPlace(const LogitsInPlace&) = delete;
+  LogitsInPlace& operator=(const LogitsInPlace&) = delete;
+  // Of the decode since, row by row, until the context computes again; empty where llama.cpp has copied them.
+  std::span<const float> logits() const { return logits_; }
+  // What llama.cpp reads. Throws std::runtime_error at the second time.
+  void take(std::span<const float> logits);
+
+ private:
+  LogitsInPlace* const before_;
+  std::span<const float> logits_;
 };
 
 }  // namespace qeval

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "ggml.h"
 
 namespace qeval {
 
-// How a row of `k` weights of a quantised type becomes floats: ggml's function, or for Q4_0 and Q6_K, whose loops g++ does not vectorise, one
-// that is five times as fast and has the same bits. Null where ggml has none. Layouts of blocks: ggml-common.h.
-using ToFloats = void (*)(const void* row, float* out, int64_t k);
-ToFloats quantised_row_reader(ggml_type type);
+inline constexpr int64_t kWeightsOfRun = 32;
+
+// How a row of `k` weights of a quantised type becomes BF16, rounded to the nearest: runs of kWeightsOfRun, which begin `stride` bytes apart. By ggml's own
+// function and floats, or with AVX-512 BF16 for Q4_0, Q4_1, Q4_K and Q8_0 without; the bits are the same. Layouts of blocks: ggml-common.h.
+using ToBf16 = void (*)(ggml_type type, const void* row, int64_t k, void* out, size_t stride);
+// Null where ggml has none.
+ToBf16 quantised_row_reader(ggml_type type);
 
 }  // namespace qeval

@@ -1,5 +1,8 @@
 #include "qeval/engine/llama/tile_product.h"
 
+#include "qeval/engine/llama/quantised_rows.h"
+#include "qeval/engine/llama/swiglu.h"
+
 #if defined(__x86_64__) && defined(__linux__)
 
 #include <immintrin.h>
@@ -23,6 +26,7 @@ constexpr int64_t kTileBytes = 1024;
 constexpr int64_t kBlock = 2 * kSide;  // rows of A and of B whose sums are kept in tiles at once
 constexpr int kMostParts = 3;
 constexpr int64_t kLeastRowsToCopy = 384;  // fewer do not pay for weights laid out anew
+constexpr int64_t kLeastPastCaches = int64_t{4} << 20;  // sums of a result
 
 // How many of `unit` hold `n`.
 int64_t count_of(int64_t unit, int64_t n) { return (n + unit - 1) / unit; }
@@ -173,38 +177,55 @@ QEVAL_TILES QEVAL_INLINE void add_steps(const Tiles& a, const Tiles& b, int64_t 
   }
 }
 
+// C, whose rows lie `stride` floats apart.
+struct Sheet {
+  Sheet(float* to, int64_t step, int64_t m, int64_t n)
+      : c(to), stride(step), past_caches(m * n >= kLeastPastCaches && reinterpret_cast<uintptr_t>(c) % 64 == 0 && stride % kSide == 0) {}
+  float* c;
+  int64_t stride;
+  bool past_caches;  // it is written to memory, as reading the lines first would cost more than the caches save
+};
+
 // Sums that have left their tiles: [column of C][row of C] each.
 struct Sums {
   alignas(64) float tiles[4][kSide * kSide];
   float* c = nullptr;  // where they belong; null: nowhere
   int64_t m = 0, n = 0;
+  bool gated = false;  // tiles 0 and 1 are of gates, 2 and 3 of what these let pass
 };
 
-QEVAL_TILES QEVAL_INLINE void write(const Sums& sums, int tile, int64_t c_stride) {
+QEVAL_TILES QEVAL_INLINE void write(Sums& sums, int tile, const Sheet& sheet) {
   const int64_t row = tile % 2 * kSide, column = tile / 2 * kSide;
   const int64_t m = std::min(sums.m - row, kSide), n = std::min(sums.n - column, kSide);
   if (!sums.c || m <= 0 || n <= 0) return;
+  if (sums.gated) swiglu(sums.tiles[tile], sums.tiles[tile + 2], kSide * kSide, sums.tiles[tile]);
   __m512i r[kSide];
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) r[i] = _mm512_load_si512(sums.tiles[tile] + i * kSide);
   transpose(r);
   const auto mask = static_cast<__mmask16>((1u << n) - 1);
-  float* c = sums.c + row * c_stride + column;
+  float* c = sums.c + row * sheet.stride + column;
+  if (sheet.past_caches && n == kSide) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kSide; ++i)
+      if (i < m) _mm512_stream_si512(reinterpret_cast<__m512i*>(c + i * sheet.stride), r[i]);
+    return;
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i)
-    if (i < m) _mm512_mask_storeu_epi32(c + i * c_stride, mask, r[i]);
+    if (i < m) _mm512_mask_storeu_epi32(c + i * sheet.stride, mask, r[i]);
 }
 
 // One block of sums. Those of the block before are written meanwhile: a load of what a tile has just stored has to wait.
 template <int N, int M, int Parts>
-QEVAL_TILES QEVAL_INLINE void multiply_block(const Tiles& a, const Tiles& b, int64_t n_steps, const Sums& before, int64_t c_stride, Sums& now) {
+QEVAL_TILES QEVAL_INLINE void multiply_block(const Tiles& a, const Tiles& b, int64_t n_steps, Sums& before, const Sheet& sheet, Sums& now) {
   _tile_zero(0);
   if constexpr (M > 1) _tile_zero(1);
   if constexpr (N > 1) _tile_zero(2);
   if constexpr (N > 1 && M > 1) _tile_zero(3);
   for (int quarter = 0; quarter < 4; ++quarter) {
     add_steps<N, M, Parts>(a, b, n_steps * quarter / 4, n_steps * (quarter + 1) / 4);
-    write(before, quarter, c_stride);
+    write(before, quarter, sheet);
   }
   _tile_stored(0, now.tiles[0], 64);
   if constexpr (M > 1) _tile_stored(1, now.tiles[1], 64);
@@ -214,42 +235,55 @@ QEVAL_TILES QEVAL_INLINE void multiply_block(const Tiles& a, const Tiles& b, int
 
 struct Thread {
   Lines weights;  // of a block
-  std::vector<float> row;
   Sums sums[2];
 };
 
-// `n` rows of B, kBlock at most, from `first` on: [part][k / 32][row], zeros for rows that there are not.
+// A row of B, every `stride` bytes kStep values of it.
 template <int Parts>
-QEVAL_TILES Tiles copy_weights(const TileWeights& weights, int64_t first, int64_t n, Thread& thread) {
-  const int64_t n_steps = count_of(kStep, weights.k);
-  const Tiles tiles{thread.weights.data()->bytes, 64, 2 * kTileBytes, kTileBytes, n_steps * 2 * kTileBytes};
-  for (int64_t i = 0; i < kBlock; ++i) {
-    const char* row = static_cast<const char*>(weights.rows) + static_cast<size_t>(first + std::min(i, n - 1)) * weights.stride;
-    const float* floats = reinterpret_cast<const float*>(row);
-    if (weights.to_floats && i < n) {
-      weights.to_floats(row, thread.row.data(), weights.k);
-      floats = thread.row.data();
-    }
-    char* to = thread.weights.data()->bytes + i * 64;
-    for (int64_t k = 0; k < weights.k; k += kStep, to += tiles.step) {
-      const int64_t n_left = i < n ? std::min(weights.k - k, kStep) : 0;
-      __m512i parts[Parts];
-      if (weights.bf16)
-        parts[0] = _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n_left) - 1), row + 2 * k);
-      else
-        split<Parts>(floats + k, n_left, parts);
+QEVAL_TILES void copy_row(const TileWeights& weights, const char* row, const Tiles& tiles, char* to) {
+  for (int64_t k = 0; k < weights.k; k += kStep, to += tiles.step) {
+    const int64_t n_left = std::min(weights.k - k, kStep);
+    __m512i parts[Parts];
+    if (weights.type == GGML_TYPE_BF16)
+      parts[0] = _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n_left) - 1), row + 2 * k);
+    else
+      split<Parts>(reinterpret_cast<const float*>(row) + k, n_left, parts);
 #pragma GCC unroll 3
-      for (int part = 0; part < Parts; ++part) _mm512_store_si512(to + part * tiles.part, parts[part]);
-    }
+    for (int part = 0; part < Parts; ++part) _mm512_store_si512(to + part * tiles.part, parts[part]);
   }
-  return tiles;
+}
+
+// B, or two of them whose products are the sums of gates and what these let pass: then a block is 16 rows of each.
+struct Factor {
+  const TileWeights& weights;
+  const TileWeights* gated = nullptr;
+  int64_t width() const { return gated ? kSide : kBlock; }  // rows of one in a block
+};
+
+const char* row_of(const TileWeights& weights, int64_t i) { return static_cast<const char*>(weights.rows) + static_cast<size_t>(i) * weights.stride; }
+
+// `n` rows from `first` on: [part][k / 32][row]. Behind the last row stands what was there: its sums are not written.
+template <int Parts>
+QEVAL_TILES void copy_rows(const TileWeights& weights, int64_t first, int64_t n, const Tiles& tiles, char* to) {
+  const ToBf16 to_bf16 = ggml_is_quantized(weights.type) ? quantised_row_reader(weights.type) : nullptr;
+  for (int64_t i = 0; i < n; ++i, to += 64)
+    if (to_bf16) to_bf16(weights.type, row_of(weights, first + i), weights.k, to, static_cast<size_t>(tiles.step));
+    else copy_row<Parts>(weights, row_of(weights, first + i), tiles, to);
 }
 
 template <int Parts>
-QEVAL_TILES Tiles find_weights(const TileWeights& weights, int64_t first, int64_t n, bool copied, Thread& thread) {
-  if (copied || n % kSide != 0) return copy_weights<Parts>(weights, first, n, thread);
-  const auto row = static_cast<int64_t>(weights.stride);
-  return {static_cast<const char*>(weights.rows) + first * row, row, 64, kSide * row, 0};
+QEVAL_TILES Tiles find_weights(const Factor& factor, int64_t first, int64_t n, bool copied, Thread& thread) {
+  const TileWeights& weights = factor.weights;
+  if (!copied && n % kSide == 0) {
+    const char* row = row_of(weights, first);
+    const auto stride = static_cast<int64_t>(weights.stride);
+    return {row, stride, 64, factor.gated ? row_of(*factor.gated, first) - row : kSide * stride, 0};
+  }
+  char* to = thread.weights.data()->bytes;
+  const Tiles tiles{to, 64, 2 * kTileBytes, kTileBytes, count_of(kStep, weights.k) * 2 * kTileBytes};
+  copy_rows<Parts>(weights, first, n, tiles, to);
+  if (factor.gated) copy_rows<Parts>(*factor.gated, first, n, tiles, to + tiles.side);
+  return tiles;
 }
 
 // A as it was packed.
@@ -263,33 +297,33 @@ struct Rows {
 };
 
 template <int Parts>
-QEVAL_TILES void multiply_rows(const Rows& rows, const TileWeights& weights, float* c, int64_t c_stride, int64_t first_pair, int64_t n_pairs, int64_t block,
-                               bool copied, Thread& thread, int& turn) {
-  const int64_t n_steps = rows.n_steps(), n = std::min(weights.n - block * kBlock, kBlock);
-  const Tiles b = find_weights<Parts>(weights, block * kBlock, n, copied, thread);
+QEVAL_TILES void multiply_rows(const Rows& rows, const Factor& factor, const Sheet& sheet, int64_t first_pair, int64_t n_pairs, int64_t block, bool copied,
+                               Thread& thread, int& turn) {
+  const int64_t n_steps = rows.n_steps(), width = factor.width(), n = std::min(factor.weights.n - block * width, width);
+  const bool two = factor.gated || n > kSide;
+  const Tiles b = find_weights<Parts>(factor, block * width, n, copied, thread);
   for (int64_t pair = first_pair; pair < first_pair + n_pairs; ++pair) {
     const Tiles a{rows.packed.data()->bytes + pair * 2 * n_steps * kTileBytes, 64, kTileBytes, n_steps * kTileBytes, rows.n_tiles() * n_steps * kTileBytes};
-    const Sums& before = thread.sums[turn];
+    Sums& before = thread.sums[turn];
     Sums& now = thread.sums[turn ^= 1];
-    now.c = c + pair * kBlock * c_stride + block * kBlock;
+    now.c = sheet.c + pair * kBlock * sheet.stride + block * width;
     now.m = std::min(rows.m - pair * kBlock, kBlock);
     now.n = n;
-    if (n > kSide && now.m > kSide) multiply_block<2, 2, Parts>(a, b, n_steps, before, c_stride, now);
-    else if (n > kSide) multiply_block<2, 1, Parts>(a, b, n_steps, before, c_stride, now);
-    else if (now.m > kSide) multiply_block<1, 2, Parts>(a, b, n_steps, before, c_stride, now);
-    else multiply_block<1, 1, Parts>(a, b, n_steps, before, c_stride, now);
+    now.gated = factor.gated;
+    if (two && now.m > kSide) multiply_block<2, 2, Parts>(a, b, n_steps, before, sheet, now);
+    else if (two) multiply_block<2, 1, Parts>(a, b, n_steps, before, sheet, now);
+    else if (now.m > kSide) multiply_block<1, 2, Parts>(a, b, n_steps, before, sheet, now);
+    else multiply_block<1, 1, Parts>(a, b, n_steps, before, sheet, now);
   }
 }
 
 template <int Parts>
-QEVAL_TILES void multiply_all(const Rows& rows, const TileWeights& weights, float* c, int64_t c_stride, std::vector<Thread>& team, int n_threads) {
-  const bool copied = !weights.bf16 || weights.k % kStep != 0 || rows.m >= kLeastRowsToCopy;
-  for (int i = 0; i < n_threads; ++i) {
-    at_least(team[static_cast<size_t>(i)].weights, rows.n_steps() * 2 * kTileBytes * Parts);
-    if (weights.to_floats) team[static_cast<size_t>(i)].row.resize(static_cast<size_t>(weights.k));
-  }
+QEVAL_TILES void multiply_all(const Rows& rows, const Factor& factor, const Sheet& sheet, std::vector<Thread>& team, int n_threads) {
+  const TileWeights& weights = factor.weights;
+  const bool copied = weights.type != GGML_TYPE_BF16 || weights.k % kStep != 0 || rows.m >= kLeastRowsToCopy;
+  for (int i = 0; i < n_threads; ++i) at_least(team[static_cast<size_t>(i)].weights, rows.n_steps() * 2 * kTileBytes * Parts);
   // Weights are laid out once for each share of the rows; there are more shares where weights alone would leave threads idle.
-  const int64_t n_blocks = count_of(kBlock, weights.n);
+  const int64_t n_blocks = count_of(factor.width(), weights.n);
   const int64_t n_shares = std::clamp<int64_t>(count_of(n_blocks, 2 * n_threads), 1, rows.n_pairs());
   std::atomic<int> n_begun = 0;
 #pragma omp parallel num_threads(n_threads)
@@ -301,9 +335,10 @@ QEVAL_TILES void multiply_all(const Rows& rows, const TileWeights& weights, floa
 #pragma omp for schedule(dynamic, 1) nowait
     for (int64_t i = 0; i < n_blocks * n_shares; ++i) {
       const int64_t share = i % n_shares, first = rows.n_pairs() * share / n_shares, end = rows.n_pairs() * (share + 1) / n_shares;
-      multiply_rows<Parts>(rows, weights, c, c_stride, first, end - first, i / n_shares, copied, thread, turn);
+      multiply_rows<Parts>(rows, factor, sheet, first, end - first, i / n_shares, copied, thread, turn);
     }
-    for (int tile = 0; tile < 4; ++tile) write(thread.sums[turn], tile, c_stride);
+    for (int tile = 0; tile < 4; ++tile) write(thread.sums[turn], tile, sheet);
+    _mm_sfence();  // before another thread reads what went past the caches
     _tile_release();
   }
 }
@@ -328,6 +363,13 @@ bool has_tile_product() {
 }
 
 struct TileProduct::Work {
+  void multiply(const Factor& factor, float* c, int64_t c_stride, int n_threads) {
+    const Sheet sheet(c, c_stride, rows.m, factor.weights.n);
+    if (team.size() < static_cast<size_t>(n_threads)) team.resize(static_cast<size_t>(n_threads));
+    rows.precision == TilePrecision::bf16 ? multiply_all<1>(rows, factor, sheet, team, n_threads)
+                                          : multiply_all<kMostParts>(rows, factor, sheet, team, n_threads);
+  }
+
   Rows rows;
   std::vector<Thread> team;
 };
@@ -343,12 +385,10 @@ void TileProduct::set_rows(const float* from, int64_t m, int64_t k, int64_t stri
   precision == TilePrecision::bf16 ? pack_all<1>(rows, from, stride, n_threads) : pack_all<kMostParts>(rows, from, stride, n_threads);
 }
 
-void TileProduct::multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads) {
-  const Rows& rows = work_->rows;
-  std::vector<Thread>& team = work_->team;
-  if (team.size() < static_cast<size_t>(n_threads)) team.resize(static_cast<size_t>(n_threads));
-  rows.precision == TilePrecision::bf16 ? multiply_all<1>(rows, weights, c, c_stride, team, n_threads)
-                                        : multiply_all<kMostParts>(rows, weights, c, c_stride, team, n_threads);
+void TileProduct::multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads) { work_->multiply({weights}, c, c_stride, n_threads); }
+
+void TileProduct::multiply_gated(const TileWeights& gate, const TileWeights& up, float* c, int64_t c_stride, int n_threads) {
+  work_->multiply({gate, &up}, c, c_stride, n_threads);
 }
 
 }  // namespace qeval
@@ -364,6 +404,7 @@ TileProduct::TileProduct() = default;
 TileProduct::~TileProduct() = default;
 void TileProduct::set_rows(const float*, int64_t, int64_t, int64_t, TilePrecision, int) {}
 void TileProduct::multiply(const TileWeights&, float*, int64_t, int) {}
+void TileProduct::multiply_gated(const TileWeights&, const TileWeights&, float*, int64_t, int) {}
 
 }  // namespace qeval
 

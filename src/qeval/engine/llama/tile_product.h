@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "ggml.h"
+
 namespace qeval {
 
 // Matrix products in the tiles of AMX, 16 x 16 sums at a time: C[m, n] = A[m, k] * B[n, k]^T. Sums are F32 and run in one order for each element,
@@ -22,8 +24,7 @@ struct TileWeights {
   const void* rows = nullptr;
   size_t stride = 0;
   int64_t n = 0, k = 0;
-  bool bf16 = false;                                                    // else `to_floats` reads a row
-  void (*to_floats)(const void* row, float* out, int64_t k) = nullptr;  // null: they are floats
+  ggml_type type = GGML_TYPE_F32;  // or BF16, or one that quantised_row_reader() reads
 };
 
 // Not thread-safe; each product runs in a team of its own.
@@ -35,6 +36,8 @@ class TileProduct {
   void set_rows(const float* rows, int64_t m, int64_t k, int64_t stride, TilePrecision precision, int n_threads);
   // With the rows that were set; `k` has to agree. C's rows lie `c_stride` floats apart.
   void multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads);
+  // swiglu() of two such products, which are not written out themselves; the weights have one shape and type.
+  void multiply_gated(const TileWeights& gate, const TileWeights& up, float* c, int64_t c_stride, int n_threads);
 
  private:
   struct Work;
