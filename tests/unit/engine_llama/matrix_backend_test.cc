@@ -120,6 +120,23 @@ TEST_F(MatrixBackend, WritesOutAProductThatSomebodyElseReads) {
   EXPECT_EQ(found, wanted);
 }
 
+TEST_F(MatrixBackend, WhatIsGatedIsTheRowsOfTheNextProductWithoutBeingWrittenOut) {
+  ggml_tensor* down = ggml_mul_mat(context_.get(), fill(kWide, 96), both_);
+  const auto computed = [&](bool somebody_else_reads) {
+    if (somebody_else_reads) ggml_set_output(both_);
+    std::memset(both_->data, 0, ggml_nbytes(both_));
+    ggml_cgraph* graph = ggml_new_graph(context_.get());
+    ggml_build_forward_expand(graph, down);
+    EXPECT_EQ(ggml_backend_graph_compute(backend_.get(), graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(static_cast<const float*>(both_->data)[0] != 0, somebody_else_reads);
+    const auto* floats = static_cast<const float*>(down->data);
+    return std::vector<float>(floats, floats + ggml_nelements(down));
+  };
+  const std::vector<float> found = computed(false);
+  EXPECT_EQ(found, computed(true));
+  EXPECT_NE(found, std::vector<float>(found.size()));
+}
+
 TEST_F(MatrixBackend, LeavesLogitsWhereTheyAreWhileAsked) {
   ggml_set_name(both_, "result_output");
   const std::vector<float> wanted = gated().first;

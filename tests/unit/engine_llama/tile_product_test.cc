@@ -97,6 +97,15 @@ TEST_P(TileProductOf, GatedIsSwigluOfTheTwo) {
       for (int64_t i = 0; i < m; ++i) swiglu(&gates[static_cast<size_t>(i * c_stride)], &wanted[static_cast<size_t>(i * c_stride)], n, &wanted[static_cast<size_t>(i * c_stride)]);
       product.multiply_gated(gate.tiles, up.tiles, found.data(), c_stride, 2);
       EXPECT_EQ(found, wanted);
+      EXPECT_EQ(TileProduct::can_chain(gate.tiles), n % 32 == 0);
+      if (n % 32 != 0) continue;
+      const Weights down(GetParam(), eighths(random, 40 * n), 40, n, n);
+      std::vector<float> chained(static_cast<size_t>(m * 40)), apart = chained;
+      product.set_rows_gated(gate.tiles, up.tiles, 2);
+      product.multiply(down.tiles, chained.data(), 40, 2);
+      product.set_rows(wanted.data(), m, n, c_stride, precision_of(GetParam()), 2);
+      product.multiply(down.tiles, apart.data(), 40, 2);
+      EXPECT_EQ(chained, apart);
     }
 }
 

@@ -182,10 +182,18 @@ bool is_gated(ggml_cgraph* graph, int i) {
          ggml_are_same_shape(one->src[0], other->src[0]) && one->ne[2] * one->ne[3] == 1;
 }
 
-void multiply_gated(Backend& backend, const ggml_tensor* dst, bool rows_are_set) {
+// Whether they and what they make are only there for the product behind, as its rows.
+bool is_chained(ggml_cgraph* graph, int i) {
+  if (!ggml_can_fuse_subgraph(graph, i, {GGML_OP_MUL_MAT, GGML_OP_MUL_MAT, GGML_OP_GLU, GGML_OP_MUL_MAT}, {i + 3})) return false;
+  const ggml_tensor *gated = ggml_graph_node(graph, i + 2), *next = ggml_graph_node(graph, i + 3);
+  return next->src[1] == gated && in_bf16(next) == in_bf16(gated->src[0]) && next->ne[2] * next->ne[3] == 1 && TileProduct::can_chain(weights_of(gated->src[0]));
+}
+
+void multiply_gated(Backend& backend, const ggml_tensor* dst, bool rows_are_set, bool chained) {
   const ggml_tensor *gate = dst->src[0], *up = dst->src[1];
   if (!rows_are_set) set_rows(backend, gate, static_cast<const char*>(gate->src[1]->data));
-  backend.tiles.multiply_gated(weights_of(gate), weights_of(up), static_cast<float*>(dst->data), floats_in(dst->nb[1]), backend.n_threads);
+  if (chained) backend.tiles.set_rows_gated(weights_of(gate), weights_of(up), backend.n_threads);
+  else backend.tiles.multiply_gated(weights_of(gate), weights_of(up), static_cast<float*>(dst->data), floats_in(dst->nb[1]), backend.n_threads);
 }
 
 // Of products that had to be written out.
@@ -220,7 +228,8 @@ void multiply_by_onednn(Backend& backend, const ggml_tensor* dst, bool rows_are_
 
 ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
   auto& backend = *static_cast<Backend*>(self->context);
-  const ggml_tensor* before = nullptr;  // the last product: whose rows the back end holds, unless it was one of several slices
+  const ggml_tensor* rows = nullptr;  // those that the back end holds for products
+  bool rows_in_bf16 = false;
   try {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
       const ggml_tensor* node = ggml_graph_node(graph, i);
@@ -230,16 +239,20 @@ ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
       } else if (node->op == GGML_OP_GLU) {
         gate_rows(backend, node);
       } else if (node->op == GGML_OP_MUL_MAT) {
-        const bool same = before && before->src[1] == node->src[1] && in_bf16(before) == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
-        before = node;
+        const bool set = rows == node->src[1] && rows_in_bf16 == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
+        rows = node->src[1];
+        rows_in_bf16 = in_bf16(node);
         n_products.fetch_add(1, std::memory_order_relaxed);
         if (is_gated(graph, i)) {
+          const bool chained = is_chained(graph, i);
+          const ggml_tensor* gated = ggml_graph_node(graph, i + 2);
+          multiply_gated(backend, gated, set, chained);
+          if (chained) rows = gated;
           i += 2;
-          multiply_gated(backend, ggml_graph_node(graph, i), same);
           n_products.fetch_add(1, std::memory_order_relaxed);
           n_gated.fetch_add(1, std::memory_order_relaxed);
         } else {
-          has_tile_product() ? multiply_in_tiles(backend, node, same) : multiply_by_onednn(backend, node, same);
+          has_tile_product() ? multiply_in_tiles(backend, node, set) : multiply_by_onednn(backend, node, set);
         }
       }
     }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace qeval {
@@ -25,7 +26,7 @@ constexpr int64_t kStep = 32;  // values of a row that a tile holds
 constexpr int64_t kTileBytes = 1024;
 constexpr int64_t kBlock = 2 * kSide;  // rows of A and of B whose sums are kept in tiles at once
 constexpr int kMostParts = 3;
-constexpr int64_t kLeastRowsToCopy = 384;  // fewer do not pay for weights laid out anew
+constexpr int64_t kLeastRowsToCopy = 320;  // fewer do not pay for weights laid out anew
 constexpr int64_t kLeastPastCaches = int64_t{4} << 20;  // sums of a result
 
 // How many of `unit` hold `n`.
@@ -101,24 +102,41 @@ QEVAL_TILES QEVAL_INLINE void split(const float* x, int64_t n, __m512i (&out)[Pa
   }
 }
 
-// A as tiles of pairs: [part][m / 16][k / 32][pair of values][row].
+// A as it was packed: [part][m / 16][k / 32][pair of values][row].
+struct Rows {
+  int64_t m = 0, k = 0;
+  TilePrecision precision = TilePrecision::bf16;
+  Lines packed;
+  int64_t n_tiles() const { return count_of(kSide, m); }
+  int64_t n_steps() const { return count_of(kStep, k); }
+  int64_t n_pairs() const { return count_of(kBlock, m); }
+  int64_t n_parts() const { return precision == TilePrecision::bf16 ? 1 : kMostParts; }
+  int64_t part_bytes() const { return n_tiles() * n_steps() * kTileBytes; }
+  char* tile(int64_t tile, int64_t step) { return packed.data()->bytes + (tile * n_steps() + step) * kTileBytes; }
+  void set(int64_t n_rows, int64_t n_values, TilePrecision to) {
+    m = n_rows;
+    k = n_values;
+    precision = to;
+    at_least(packed, part_bytes() * n_parts());
+  }
+};
+
 template <int Parts>
-QEVAL_TILES void pack_rows(const float* rows, int64_t m, int64_t k, int64_t stride, int64_t tile, int64_t n_tiles, char* out) {
-  const int64_t n_steps = count_of(kStep, k);
-  for (int64_t step = 0; step < n_steps; ++step) {
+QEVAL_TILES void pack_rows(const float* from, int64_t stride, int64_t tile, Rows& rows) {
+  for (int64_t step = 0; step < rows.n_steps(); ++step) {
     __m512i r[Parts][kSide];
 #pragma GCC unroll 16
     for (int64_t i = 0; i < kSide; ++i) {
       __m512i parts[Parts];
       const int64_t row = tile * kSide + i;
-      split<Parts>(rows + std::min(row, m - 1) * stride + step * kStep, row < m ? k - step * kStep : 0, parts);
+      split<Parts>(from + std::min(row, rows.m - 1) * stride + step * kStep, row < rows.m ? rows.k - step * kStep : 0, parts);
 #pragma GCC unroll 3
       for (int part = 0; part < Parts; ++part) r[part][i] = parts[part];
     }
 #pragma GCC unroll 3
     for (int part = 0; part < Parts; ++part) {
       transpose(r[part]);
-      char* to = out + ((part * n_tiles + tile) * n_steps + step) * kTileBytes;
+      char* to = rows.tile(tile, step) + part * rows.part_bytes();
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kSide; ++i) _mm512_store_si512(to + i * 64, r[part][i]);
     }
@@ -177,43 +195,69 @@ QEVAL_TILES QEVAL_INLINE void add_steps(const Tiles& a, const Tiles& b, int64_t 
   }
 }
 
-// C, whose rows lie `stride` floats apart.
+// Where sums go: to C, whose rows lie `stride` floats apart, or to the A of another product.
 struct Sheet {
   Sheet(float* to, int64_t step, int64_t m, int64_t n)
       : c(to), stride(step), past_caches(m * n >= kLeastPastCaches && reinterpret_cast<uintptr_t>(c) % 64 == 0 && stride % kSide == 0) {}
-  float* c;
-  int64_t stride;
-  bool past_caches;  // it is written to memory, as reading the lines first would cost more than the caches save
+  explicit Sheet(Rows& next) : rows(&next) {}
+  float* c = nullptr;
+  int64_t stride = 0;
+  bool past_caches = false;  // it is written to memory, as reading the lines first would cost more than the caches save
+  Rows* rows = nullptr;
 };
 
 // Sums that have left their tiles: [column of C][row of C] each.
 struct Sums {
   alignas(64) float tiles[4][kSide * kSide];
-  float* c = nullptr;  // where they belong; null: nowhere
-  int64_t m = 0, n = 0;
-  bool gated = false;  // tiles 0 and 1 are of gates, 2 and 3 of what these let pass
+  int64_t row = 0, column = 0;  // where they belong
+  int64_t m = 0, n = 0;         // 0: nowhere
+  bool gated = false;           // tiles 0 and 1 are of gates, 2 and 3 of what these let pass
 };
 
-QEVAL_TILES QEVAL_INLINE void write(Sums& sums, int tile, const Sheet& sheet) {
-  const int64_t row = tile % 2 * kSide, column = tile / 2 * kSide;
-  const int64_t m = std::min(sums.m - row, kSide), n = std::min(sums.n - column, kSide);
-  if (!sums.c || m <= 0 || n <= 0) return;
-  if (sums.gated) swiglu(sums.tiles[tile], sums.tiles[tile + 2], kSide * kSide, sums.tiles[tile]);
+QEVAL_TILES QEVAL_INLINE void write_floats(const float* tile, float* c, int64_t m, int64_t n, const Sheet& sheet) {
   __m512i r[kSide];
 #pragma GCC unroll 16
-  for (int i = 0; i < kSide; ++i) r[i] = _mm512_load_si512(sums.tiles[tile] + i * kSide);
+  for (int i = 0; i < kSide; ++i) r[i] = _mm512_load_si512(tile + i * kSide);
   transpose(r);
-  const auto mask = static_cast<__mmask16>((1u << n) - 1);
-  float* c = sums.c + row * sheet.stride + column;
   if (sheet.past_caches && n == kSide) {
 #pragma GCC unroll 16
     for (int i = 0; i < kSide; ++i)
       if (i < m) _mm512_stream_si512(reinterpret_cast<__m512i*>(c + i * sheet.stride), r[i]);
     return;
   }
+  const auto mask = static_cast<__mmask16>((1u << n) - 1);
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i)
     if (i < m) _mm512_mask_storeu_epi32(c + i * sheet.stride, mask, r[i]);
+}
+
+// Two columns of sums are the pairs of values of 16 rows.
+template <int Parts>
+QEVAL_TILES QEVAL_INLINE void write_pairs(const float* tile, char* to, int64_t part_bytes) {
+  for (int64_t i = 0; i < kSide; i += 2, to += 64) {
+    __m512 low = _mm512_load_ps(tile + i * kSide), high = _mm512_load_ps(tile + (i + 1) * kSide);
+#pragma GCC unroll 3
+    for (int part = 0; part < Parts; ++part) {
+      const __m256i first = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(low)), second = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(high));
+      const __m512i pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(first), _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
+      _mm512_store_si512(to + part * part_bytes, pairs);
+      low = _mm512_sub_ps(low, as_floats(first));
+      high = _mm512_sub_ps(high, as_floats(second));
+    }
+  }
+}
+
+template <int Parts>
+QEVAL_TILES QEVAL_INLINE void write(Sums& sums, int tile, const Sheet& sheet) {
+  const int64_t row = tile % 2 * kSide, column = tile / 2 * kSide;
+  const int64_t m = std::min(sums.m - row, kSide), n = std::min(sums.n - column, kSide);
+  if (m <= 0 || n <= 0) return;
+  if (sums.gated) swiglu(sums.tiles[tile], sums.tiles[tile + 2], kSide * kSide, sums.tiles[tile]);
+  if (sheet.rows)
+    write_pairs<Parts>(sums.tiles[tile], sheet.rows->tile((sums.row + row) / kSide, sums.column / kStep) + sums.column % kStep / 2 * 64,
+                       sheet.rows->part_bytes());
+  else
+    write_floats(sums.tiles[tile], sheet.c + (sums.row + row) * sheet.stride + sums.column + column, m, n, sheet);
 }
 
 // One block of sums. Those of the block before are written meanwhile: a load of what a tile has just stored has to wait.
@@ -225,7 +269,7 @@ QEVAL_TILES QEVAL_INLINE void multiply_block(const Tiles& a, const Tiles& b, int
   if constexpr (N > 1 && M > 1) _tile_zero(3);
   for (int quarter = 0; quarter < 4; ++quarter) {
     add_steps<N, M, Parts>(a, b, n_steps * quarter / 4, n_steps * (quarter + 1) / 4);
-    write(before, quarter, sheet);
+    write<Parts>(before, quarter, sheet);
   }
   _tile_stored(0, now.tiles[0], 64);
   if constexpr (M > 1) _tile_stored(1, now.tiles[1], 64);
@@ -286,27 +330,18 @@ QEVAL_TILES Tiles find_weights(const Factor& factor, int64_t first, int64_t n, b
   return tiles;
 }
 
-// A as it was packed.
-struct Rows {
-  int64_t m = 0, k = 0;
-  TilePrecision precision = TilePrecision::bf16;
-  Lines packed;
-  int64_t n_tiles() const { return count_of(kSide, m); }
-  int64_t n_steps() const { return count_of(kStep, k); }
-  int64_t n_pairs() const { return count_of(kBlock, m); }
-};
-
 template <int Parts>
-QEVAL_TILES void multiply_rows(const Rows& rows, const Factor& factor, const Sheet& sheet, int64_t first_pair, int64_t n_pairs, int64_t block, bool copied,
+QEVAL_TILES void multiply_rows(Rows& rows, const Factor& factor, const Sheet& sheet, int64_t first_pair, int64_t n_pairs, int64_t block, bool copied,
                                Thread& thread, int& turn) {
   const int64_t n_steps = rows.n_steps(), width = factor.width(), n = std::min(factor.weights.n - block * width, width);
   const bool two = factor.gated || n > kSide;
   const Tiles b = find_weights<Parts>(factor, block * width, n, copied, thread);
   for (int64_t pair = first_pair; pair < first_pair + n_pairs; ++pair) {
-    const Tiles a{rows.packed.data()->bytes + pair * 2 * n_steps * kTileBytes, 64, kTileBytes, n_steps * kTileBytes, rows.n_tiles() * n_steps * kTileBytes};
+    const Tiles a{rows.tile(2 * pair, 0), 64, kTileBytes, n_steps * kTileBytes, rows.part_bytes()};
     Sums& before = thread.sums[turn];
     Sums& now = thread.sums[turn ^= 1];
-    now.c = sheet.c + pair * kBlock * sheet.stride + block * width;
+    now.row = pair * kBlock;
+    now.column = block * width;
     now.m = std::min(rows.m - pair * kBlock, kBlock);
     now.n = n;
     now.gated = factor.gated;
@@ -318,7 +353,7 @@ QEVAL_TILES void multiply_rows(const Rows& rows, const Factor& factor, const She
 }
 
 template <int Parts>
-QEVAL_TILES void multiply_all(const Rows& rows, const Factor& factor, const Sheet& sheet, std::vector<Thread>& team, int n_threads) {
+QEVAL_TILES void multiply_all(Rows& rows, const Factor& factor, const Sheet& sheet, std::vector<Thread>& team, int n_threads) {
   const TileWeights& weights = factor.weights;
   const bool copied = weights.type != GGML_TYPE_BF16 || weights.k % kStep != 0 || rows.m >= kLeastRowsToCopy;
   for (int i = 0; i < n_threads; ++i) at_least(team[static_cast<size_t>(i)].weights, rows.n_steps() * 2 * kTileBytes * Parts);
@@ -329,7 +364,7 @@ QEVAL_TILES void multiply_all(const Rows& rows, const Factor& factor, const Shee
 #pragma omp parallel num_threads(n_threads)
   {
     Thread& thread = team[static_cast<size_t>(n_begun++)];
-    thread.sums[0].c = thread.sums[1].c = nullptr;
+    thread.sums[0].m = thread.sums[1].m = 0;
     int turn = 0;
     configure_tiles();
 #pragma omp for schedule(dynamic, 1) nowait
@@ -337,7 +372,7 @@ QEVAL_TILES void multiply_all(const Rows& rows, const Factor& factor, const Shee
       const int64_t share = i % n_shares, first = rows.n_pairs() * share / n_shares, end = rows.n_pairs() * (share + 1) / n_shares;
       multiply_rows<Parts>(rows, factor, sheet, first, end - first, i / n_shares, copied, thread, turn);
     }
-    for (int tile = 0; tile < 4; ++tile) write(thread.sums[turn], tile, sheet);
+    for (int tile = 0; tile < 4; ++tile) write<Parts>(thread.sums[turn], tile, sheet);
     _mm_sfence();  // before another thread reads what went past the caches
     _tile_release();
   }
@@ -345,10 +380,8 @@ QEVAL_TILES void multiply_all(const Rows& rows, const Factor& factor, const Shee
 
 template <int Parts>
 QEVAL_TILES void pack_all(Rows& rows, const float* from, int64_t stride, int n_threads) {
-  at_least(rows.packed, rows.n_tiles() * rows.n_steps() * kTileBytes * Parts);
 #pragma omp parallel for schedule(static) num_threads(n_threads)
-  for (int64_t tile = 0; tile < rows.n_tiles(); ++tile)
-    pack_rows<Parts>(from, rows.m, rows.k, stride, tile, rows.n_tiles(), rows.packed.data()->bytes);
+  for (int64_t tile = 0; tile < rows.n_tiles(); ++tile) pack_rows<Parts>(from, stride, tile, rows);
 }
 
 }  // namespace
@@ -363,14 +396,13 @@ bool has_tile_product() {
 }
 
 struct TileProduct::Work {
-  void multiply(const Factor& factor, float* c, int64_t c_stride, int n_threads) {
-    const Sheet sheet(c, c_stride, rows.m, factor.weights.n);
+  void multiply(const Factor& factor, const Sheet& sheet, int n_threads) {
     if (team.size() < static_cast<size_t>(n_threads)) team.resize(static_cast<size_t>(n_threads));
     rows.precision == TilePrecision::bf16 ? multiply_all<1>(rows, factor, sheet, team, n_threads)
                                           : multiply_all<kMostParts>(rows, factor, sheet, team, n_threads);
   }
 
-  Rows rows;
+  Rows rows, next;
   std::vector<Thread> team;
 };
 
@@ -379,16 +411,22 @@ TileProduct::~TileProduct() = default;
 
 void TileProduct::set_rows(const float* from, int64_t m, int64_t k, int64_t stride, TilePrecision precision, int n_threads) {
   Rows& rows = work_->rows;
-  rows.m = m;
-  rows.k = k;
-  rows.precision = precision;
+  rows.set(m, k, precision);
   precision == TilePrecision::bf16 ? pack_all<1>(rows, from, stride, n_threads) : pack_all<kMostParts>(rows, from, stride, n_threads);
 }
 
-void TileProduct::multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads) { work_->multiply({weights}, c, c_stride, n_threads); }
+void TileProduct::multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads) {
+  work_->multiply({weights}, {c, c_stride, work_->rows.m, weights.n}, n_threads);
+}
 
 void TileProduct::multiply_gated(const TileWeights& gate, const TileWeights& up, float* c, int64_t c_stride, int n_threads) {
-  work_->multiply({gate, &up}, c, c_stride, n_threads);
+  work_->multiply({gate, &up}, {c, c_stride, work_->rows.m, gate.n}, n_threads);
+}
+
+void TileProduct::set_rows_gated(const TileWeights& gate, const TileWeights& up, int n_threads) {
+  work_->next.set(work_->rows.m, gate.n, work_->rows.precision);
+  work_->multiply({gate, &up}, Sheet(work_->next), n_threads);
+  std::swap(work_->rows, work_->next);
 }
 
 }  // namespace qeval
@@ -405,6 +443,7 @@ TileProduct::~TileProduct() = default;
 void TileProduct::set_rows(const float*, int64_t, int64_t, int64_t, TilePrecision, int) {}
 void TileProduct::multiply(const TileWeights&, float*, int64_t, int) {}
 void TileProduct::multiply_gated(const TileWeights&, const TileWeights&, float*, int64_t, int) {}
+void TileProduct::set_rows_gated(const TileWeights&, const TileWeights&, int) {}
 
 }  // namespace qeval
 

@@ -38,6 +38,9 @@ class TileProduct {
   void multiply(const TileWeights& weights, float* c, int64_t c_stride, int n_threads);
   // swiglu() of two such products, which are not written out themselves; the weights have one shape and type.
   void multiply_gated(const TileWeights& gate, const TileWeights& up, float* c, int64_t c_stride, int n_threads);
+  // The same as the rows that are set next, as if set_rows() had been given it. For weights that can_chain().
+  void set_rows_gated(const TileWeights& gate, const TileWeights& up, int n_threads);
+  static bool can_chain(const TileWeights& weights) { return weights.n % 32 == 0; }
 
  private:
   struct Work;
