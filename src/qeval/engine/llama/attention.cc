@@ -22,7 +22,7 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr uint16_t kNeverF16 = 0xFC00;
-constexpr int64_t kCellGroup = 16;  // cells are left out in groups of this many: a vector of floats
+constexpr int64_t kCellGroup = kFloats;  // cells are left out in groups of this many
 constexpr int64_t kCellsAtOnce = 384;  // K or V of so many as floats stay in the second-level cache
 constexpr int64_t kProductRows = 96;  // rows of a block times heads that share K and V
 constexpr int64_t kMostScores = int64_t{1} << 20;  // of a block: 4 MB a thread
@@ -81,16 +81,13 @@ QEVAL_VECTOR_CLONES void add_seen(const uint16_t* mask, int64_t n, uint16_t* see
 }
 
 QEVAL_VECTOR_CLONES float add_and_max(float* x, const float* mask, int64_t n) {
-  float lanes[kCellGroup];
-  for (float& lane : lanes) lane = kNever;
-  for (int64_t i = 0; i < n; i += kCellGroup)
-    for (int64_t j = 0; j < kCellGroup; ++j) {
-      x[i + j] += mask[i + j];
-      lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-    }
-  float best = lanes[0];
-  for (float lane : lanes) best = lane > best ? lane : best;
-  return best;
+  Floats best = Floats{} + kNever;
+  for (int64_t i = 0; i < n; i += kFloats) {
+    Floats& sums = *reinterpret_cast<Floats*>(x + i);
+    sums += *reinterpret_cast<const Floats*>(mask + i);
+    best = sums > best ? sums : best;
+  }
+  return greatest(best);
 }
 
 // The sum of whole multiples of 2^-38, which is exact up to 2^15: what else is in the block moves cells to other lanes, which must not

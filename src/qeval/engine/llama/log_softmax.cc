@@ -8,17 +8,17 @@
 namespace qeval {
 namespace {
 
-constexpr size_t kLanes = 16;
+constexpr size_t kLanes = kFloats;
 constexpr size_t kBlock = 4096;  // floats summed in float lanes before they move to double
 
 QEVAL_VECTOR_CLONES float max_of(const float* x, size_t n) {
-  float lanes[kLanes];
-  std::fill(lanes, lanes + kLanes, -INFINITY);
+  Floats lanes = Floats{} - INFINITY;
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-  float best = -INFINITY;
-  for (float lane : lanes) best = lane > best ? lane : best;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Floats& some = *reinterpret_cast<const Floats*>(x + i);
+    lanes = some > lanes ? some : lanes;
+  }
+  float best = greatest(lanes);
   for (; i < n; ++i) best = x[i] > best ? x[i] : best;
   return best;
 }
@@ -37,13 +37,12 @@ QEVAL_VECTOR_CLONES float sum_exp(const float* x, size_t n, float max, float inv
 QEVAL_VECTOR_CLONES void maxima_of_blocks(const float* x, size_t n_blocks, float* out) {
   for (size_t b = 0; b < n_blocks; ++b) {
     const float* block = x + b * kRowBlock;
-    float lanes[kLanes];
-    for (size_t j = 0; j < kLanes; ++j) lanes[j] = block[j];
-    for (size_t i = kLanes; i < kRowBlock; i += kLanes)
-      for (size_t j = 0; j < kLanes; ++j) lanes[j] = block[i + j] > lanes[j] ? block[i + j] : lanes[j];
-    float best = lanes[0];
-    for (float lane : lanes) best = lane > best ? lane : best;
-    out[b] = best;
+    Floats lanes = *reinterpret_cast<const Floats*>(block);
+    for (size_t i = kLanes; i < kRowBlock; i += kLanes) {
+      const Floats& some = *reinterpret_cast<const Floats*>(block + i);
+      lanes = some > lanes ? some : lanes;
+    }
+    out[b] = greatest(lanes);
   }
 }
 

@@ -1,10 +1,12 @@
 #include "qeval/engine/llama/ordered_product.h"
 
+#include "qeval/engine/llama/vector_math.h"
+
 namespace qeval {
 namespace {
 
-constexpr int64_t kLanes = 16;
-using Vector = float __attribute__((vector_size(4 * kLanes), aligned(4)));
+using Vector = Floats;
+constexpr int64_t kLanes = kFloats;
 
 #define QEVAL_INLINE inline __attribute__((always_inline))
 

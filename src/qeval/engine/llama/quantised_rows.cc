@@ -22,10 +22,9 @@ float half_at(const uint8_t* from) {
   return ggml_fp16_to_fp32(half);
 }
 
-constexpr int kAtOnce = 16;
+constexpr int kAtOnce = kFloats;
 using Bytes = uint8_t __attribute__((vector_size(kAtOnce)));
 using Ints = int32_t __attribute__((vector_size(4 * kAtOnce)));
-using Floats = float __attribute__((vector_size(4 * kAtOnce)));
 
 // 256 weights of six bits: low fours of all, high twos of all, a scale of eight bits for each 16, one for the block. Each half of it is 32 columns
 // of four weights, whose high bits share a byte. g++ does not vectorise ggml's loop.

@@ -14,6 +14,16 @@
 
 namespace qeval {
 
+// For loops that g++ would leave one float at a time; at any address.
+inline constexpr int64_t kFloats = 16;
+using Floats = float __attribute__((vector_size(4 * kFloats), aligned(4)));
+
+inline float greatest(const Floats& values) {
+  float best = values[0];
+  for (int64_t i = 1; i < kFloats; ++i) best = values[i] > best ? values[i] : best;
+  return best;
+}
+
 // exp(x) for x in [-87, 0], below that as for -87: 2^n · p(r), r = x − n·ln2 in two parts; p is the degree-6 Taylor polynomial
 // around 0, whose remainder on |r| ≤ ln2/2 is below 1.3e-7 relative. Loops over it are vectorised.
 inline float exp_negative(float x) {
