@@ -13,8 +13,8 @@
 #include "ggml-cpp.h"
 #include "qeval/engine/llama/matrix_products.h"
 #include "qeval/engine/llama/tile_product.h"
-#include "session_support.h"
 #include "qeval/util/random.h"
+#include "session_support.h"
 #include "synthetic_support.h"
 
 namespace qeval {

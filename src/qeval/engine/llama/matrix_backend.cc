@@ -32,8 +32,8 @@ constexpr int64_t kMostExpanded = int64_t{4} << 20, kExpandedPart = int64_t{1} <
 constexpr const char* kLogits = "result_output";  // llama.cpp's name of the node
 constexpr int64_t kCopiedAtOnce = int64_t{1} << 20;
 
-thread_local bool any_rows = false;               // of AnyRows
-thread_local LogitsInPlace* in_place = nullptr;  // the innermost that is on
+thread_local bool any_rows = false;              // of AnyRows
+thread_local LogitsInPlace* in_place = nullptr;  // the innermost, where it is on
 std::atomic<int64_t> n_products = 0, n_gated = 0;
 
 // Quantised weights are multiplied as BF16.
@@ -96,6 +96,8 @@ bool can_gate(const ggml_tensor* dst) {
 
 struct Backend {
   int n_threads = GGML_DEFAULT_N_THREADS;
+  const ggml_tensor* rows = nullptr;  // of this graph's, those that are held for products
+  bool rows_in_bf16 = false;
   TileProduct tiles;
   // For oneDNN:
   std::vector<uint16_t> rounded;   // activations as BF16
@@ -226,35 +228,36 @@ void multiply_by_onednn(Backend& backend, const ggml_tensor* dst, bool rows_are_
   });
 }
 
+// The product that is node `i`, or that and what follows from it alone: the last node that has been computed.
+int multiply(Backend& backend, ggml_cgraph* graph, int i) {
+  const ggml_tensor* node = ggml_graph_node(graph, i);
+  const bool set = backend.rows == node->src[1] && backend.rows_in_bf16 == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
+  backend.rows = node->src[1];
+  backend.rows_in_bf16 = in_bf16(node);
+  n_products.fetch_add(1, std::memory_order_relaxed);
+  if (!is_gated(graph, i)) {
+    has_tile_product() ? multiply_in_tiles(backend, node, set) : multiply_by_onednn(backend, node, set);
+    return i;
+  }
+  const ggml_tensor* gated = ggml_graph_node(graph, i + 2);
+  const bool chained = is_chained(graph, i);
+  multiply_gated(backend, gated, set, chained);
+  if (chained) backend.rows = gated;
+  n_products.fetch_add(1, std::memory_order_relaxed);
+  n_gated.fetch_add(1, std::memory_order_relaxed);
+  return i + 2;
+}
+
 ggml_status compute(ggml_backend_t self, ggml_cgraph* graph) {
   auto& backend = *static_cast<Backend*>(self->context);
-  const ggml_tensor* rows = nullptr;  // those that the back end holds for products
-  bool rows_in_bf16 = false;
+  backend.rows = nullptr;
   try {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
       const ggml_tensor* node = ggml_graph_node(graph, i);
       if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
-      if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-        backend.attention.compute(node, backend.n_threads, any_rows);
-      } else if (node->op == GGML_OP_GLU) {
-        gate_rows(backend, node);
-      } else if (node->op == GGML_OP_MUL_MAT) {
-        const bool set = rows == node->src[1] && rows_in_bf16 == in_bf16(node) && node->ne[2] * node->ne[3] == 1;
-        rows = node->src[1];
-        rows_in_bf16 = in_bf16(node);
-        n_products.fetch_add(1, std::memory_order_relaxed);
-        if (is_gated(graph, i)) {
-          const bool chained = is_chained(graph, i);
-          const ggml_tensor* gated = ggml_graph_node(graph, i + 2);
-          multiply_gated(backend, gated, set, chained);
-          if (chained) rows = gated;
-          i += 2;
-          n_products.fetch_add(1, std::memory_order_relaxed);
-          n_gated.fetch_add(1, std::memory_order_relaxed);
-        } else {
-          has_tile_product() ? multiply_in_tiles(backend, node, set) : multiply_by_onednn(backend, node, set);
-        }
-      }
+      if (node->op == GGML_OP_FLASH_ATTN_EXT) backend.attention.compute(node, backend.n_threads, any_rows);
+      else if (node->op == GGML_OP_GLU) gate_rows(backend, node);
+      else if (node->op == GGML_OP_MUL_MAT) i = multiply(backend, graph, i);
     }
   } catch (const std::bad_alloc&) {
     return GGML_STATUS_ALLOC_FAILED;
