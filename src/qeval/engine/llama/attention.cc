@@ -83,9 +83,8 @@ QEVAL_VECTOR_CLONES void add_seen(const uint16_t* mask, int64_t n, uint16_t* see
 QEVAL_VECTOR_CLONES float add_and_max(float* x, const float* mask, int64_t n) {
   Floats best = Floats{} + kNever;
   for (int64_t i = 0; i < n; i += kFloats) {
-    Floats& sums = *reinterpret_cast<Floats*>(x + i);
-    sums += *reinterpret_cast<const Floats*>(mask + i);
-    best = sums > best ? sums : best;
+    floats_at(x + i) += floats_at(mask + i);
+    keep_greater(best, floats_at(x + i));
   }
   return greatest(best);
 }

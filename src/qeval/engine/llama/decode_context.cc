@@ -94,7 +94,7 @@ Status DecodeContext::create(const ContextShape& shape) {
     return fail(ErrorKind::environment,
                 fmt::format("llama.cpp cannot create a context of {} cells for {} sequences\n{}", params.n_ctx,
                             params.n_seq_max, LlamaLog::complaints_since(mark)));
-  // llama.cpp takes micro-batches of one stream as they come, but not where each sequence has a state, and perhaps not where it forgets cells.
+  // n_batch is n_ubatch: each decode is one micro-batch. llama.cpp takes those of one stream as they come, but not where each sequence has a state, and perhaps not where it forgets cells.
   in_order_ = shape.unified && !model_.whole_forks_only() && llama_model_n_swa(weights) == 0;
   model_bytes_ = 0;
   for (const auto& [type, memory] : llama_get_memory_breakdown(context_)) {
@@ -112,13 +112,13 @@ DecodeStatus DecodeContext::decode(Batch& batch) {
   int32_t code = -1;
   error_.clear();
   in_place_ = {};
-  row_of_ = batch.rows();
   const AnyRows any_rows(settings_.rows_alike);
-  const LogitsInPlace logits(in_order_ && batch.size() <= settings_.n_ubatch);
+  const LogitsInPlace logits(in_order_);
   try {
     code = llama_decode(context_, batch.view());
     if (code == 0) llama_synchronize(context_);
     in_place_ = logits.logits();
+    if (!in_place_.empty()) row_of_ = batch.rows();
   } catch (const std::exception& e) {
     error_ = e.what();
   }

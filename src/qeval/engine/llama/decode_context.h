@@ -102,7 +102,7 @@ class DecodeContext {
   std::string error_;
   bool in_order_ = false;            // a decode is one micro-batch, in the batch's order
   std::span<const float> in_place_;  // the last decode's logits, where they were not copied
-  std::vector<int> row_of_;          // for each token of that decode, as Batch::rows()
+  std::vector<int> row_of_;          // Batch::rows() of that decode
   std::vector<uint8_t> moved_;       // cells on their way to the front
   double last_decode_s_ = 0, busy_s_ = 0;
   int64_t n_tokens_ = 0, n_calls_ = 0, n_rows_ = 0;

@@ -14,10 +14,7 @@ constexpr size_t kBlock = 4096;  // floats summed in float lanes before they mov
 QEVAL_VECTOR_CLONES float max_of(const float* x, size_t n) {
   Floats lanes = Floats{} - INFINITY;
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const Floats& some = *reinterpret_cast<const Floats*>(x + i);
-    lanes = some > lanes ? some : lanes;
-  }
+  for (; i + kLanes <= n; i += kLanes) keep_greater(lanes, floats_at(x + i));
   float best = greatest(lanes);
   for (; i < n; ++i) best = x[i] > best ? x[i] : best;
   return best;
@@ -37,11 +34,8 @@ QEVAL_VECTOR_CLONES float sum_exp(const float* x, size_t n, float max, float inv
 QEVAL_VECTOR_CLONES void maxima_of_blocks(const float* x, size_t n_blocks, float* out) {
   for (size_t b = 0; b < n_blocks; ++b) {
     const float* block = x + b * kRowBlock;
-    Floats lanes = *reinterpret_cast<const Floats*>(block);
-    for (size_t i = kLanes; i < kRowBlock; i += kLanes) {
-      const Floats& some = *reinterpret_cast<const Floats*>(block + i);
-      lanes = some > lanes ? some : lanes;
-    }
+    Floats lanes = floats_at(block);
+    for (size_t i = kLanes; i < kRowBlock; i += kLanes) keep_greater(lanes, floats_at(block + i));
     out[b] = greatest(lanes);
   }
 }

@@ -40,6 +40,8 @@ std::atomic<int64_t> n_products = 0, n_gated = 0;
 bool is_expanded(const ggml_tensor* weights) { return ggml_is_quantized(weights->type); }
 bool in_bf16(const ggml_tensor* dst) { return dst->src[0]->type != GGML_TYPE_F32; }
 
+int64_t floats_in(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(float)); }
+
 // The product with `n` rows of weights.
 ProductShape shape_of(const ggml_tensor* dst, int64_t n) {
   const ggml_tensor* weights = dst->src[0];
@@ -49,7 +51,7 @@ ProductShape shape_of(const ggml_tensor* dst, int64_t n) {
   shape.m = rows->ne[1];
   shape.n = n;
   shape.k = weights->ne[0];
-  shape.a_stride = shape.bf16 ? shape.k : static_cast<int64_t>(rows->nb[1] / sizeof(float));
+  shape.a_stride = shape.bf16 ? shape.k : floats_in(rows->nb[1]);
   shape.b_stride = is_expanded(weights) ? shape.k : static_cast<int64_t>(weights->nb[1] / ggml_type_size(weights->type));
   return shape;
 }
@@ -157,8 +159,6 @@ TileWeights weights_of(const ggml_tensor* dst) {
   const ggml_tensor* weights = dst->src[0];
   return {weights->data, weights->nb[1], weights->ne[1], weights->ne[0], weights->type};
 }
-
-int64_t floats_in(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(float)); }
 
 void set_rows(Backend& backend, const ggml_tensor* dst, const char* from) {
   const ggml_tensor* rows = dst->src[1];

@@ -5,24 +5,21 @@
 namespace qeval {
 namespace {
 
-using Vector = Floats;
-constexpr int64_t kLanes = kFloats;
-
 #define QEVAL_INLINE inline __attribute__((always_inline))
 
 // R rows of C and as many columns as N vectors hold: sums stay in registers.
 template <int R, int N>
 QEVAL_INLINE void tile(const OrderedProduct& p, const float* a, const float* b, float* c) {
-  Vector sums[R][N];
+  Floats sums[R][N];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int i = 0; i < N; ++i)
-      sums[r][i] = p.add ? *reinterpret_cast<const Vector*>(c + r * p.c_stride + i * kLanes) : Vector{};
+      sums[r][i] = p.add ? floats_at(c + r * p.c_stride + i * kFloats) : Floats{};
   for (int64_t k = 0; k < p.k; ++k, b += p.b_stride) {
-    Vector columns[N];
+    Floats columns[N];
 #pragma GCC unroll 8
-    for (int i = 0; i < N; ++i) columns[i] = *reinterpret_cast<const Vector*>(b + i * kLanes);
+    for (int i = 0; i < N; ++i) columns[i] = floats_at(b + i * kFloats);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const float one = a[r * p.a_stride + k];
@@ -33,14 +30,14 @@ QEVAL_INLINE void tile(const OrderedProduct& p, const float* a, const float* b, 
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int i = 0; i < N; ++i) *reinterpret_cast<Vector*>(c + r * p.c_stride + i * kLanes) = sums[r][i];
+    for (int i = 0; i < N; ++i) floats_at(c + r * p.c_stride + i * kFloats) = sums[r][i];
 }
 
 template <int R, int N>
 QEVAL_INLINE void rows(const OrderedProduct& p, const float* a, const float* b, float* c) {
   int64_t column = 0;
-  for (; column + N * kLanes <= p.n; column += N * kLanes) tile<R, N>(p, a, b + column, c + column);
-  for (; column < p.n; column += kLanes) tile<R, 1>(p, a, b + column, c + column);
+  for (; column + N * kFloats <= p.n; column += N * kFloats) tile<R, N>(p, a, b + column, c + column);
+  for (; column < p.n; column += kFloats) tile<R, 1>(p, a, b + column, c + column);
 }
 
 template <int N>

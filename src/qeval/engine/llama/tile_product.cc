@@ -301,6 +301,7 @@ QEVAL_TILES void copy_row(const TileWeights& weights, const char* row, const Til
 struct Factor {
   const TileWeights& weights;
   const TileWeights* gated = nullptr;
+  ToBf16 to_bf16 = ggml_is_quantized(weights.type) ? quantised_row_reader(weights.type) : nullptr;
   int64_t width() const { return gated ? kSide : kBlock; }  // rows of one in a block
 };
 
@@ -308,8 +309,7 @@ const char* row_of(const TileWeights& weights, int64_t i) { return static_cast<c
 
 // `n` rows from `first` on: [part][k / 32][row]. Behind the last row stands what was there: its sums are not written.
 template <int Parts>
-QEVAL_TILES void copy_rows(const TileWeights& weights, int64_t first, int64_t n, const Tiles& tiles, char* to) {
-  const ToBf16 to_bf16 = ggml_is_quantized(weights.type) ? quantised_row_reader(weights.type) : nullptr;
+QEVAL_TILES void copy_rows(const TileWeights& weights, ToBf16 to_bf16, int64_t first, int64_t n, const Tiles& tiles, char* to) {
   for (int64_t i = 0; i < n; ++i, to += 64)
     if (to_bf16) to_bf16(weights.type, row_of(weights, first + i), weights.k, to, static_cast<size_t>(tiles.step));
     else copy_row<Parts>(weights, row_of(weights, first + i), tiles, to);
@@ -325,8 +325,8 @@ QEVAL_TILES Tiles find_weights(const Factor& factor, int64_t first, int64_t n, b
   }
   char* to = thread.weights.data()->bytes;
   const Tiles tiles{to, 64, 2 * kTileBytes, kTileBytes, count_of(kStep, weights.k) * 2 * kTileBytes};
-  copy_rows<Parts>(weights, first, n, tiles, to);
-  if (factor.gated) copy_rows<Parts>(*factor.gated, first, n, tiles, to + tiles.side);
+  copy_rows<Parts>(weights, factor.to_bf16, first, n, tiles, to);
+  if (factor.gated) copy_rows<Parts>(*factor.gated, factor.to_bf16, first, n, tiles, to + tiles.side);
   return tiles;
 }
 

@@ -18,6 +18,11 @@ namespace qeval {
 inline constexpr int64_t kFloats = 16;
 using Floats = float __attribute__((vector_size(4 * kFloats), aligned(4)));
 
+inline __attribute__((always_inline)) const Floats& floats_at(const float* at) { return *reinterpret_cast<const Floats*>(at); }
+inline __attribute__((always_inline)) Floats& floats_at(float* at) { return *reinterpret_cast<Floats*>(at); }
+// What is no number is passed over.
+inline __attribute__((always_inline)) void keep_greater(Floats& best, const Floats& values) { best = values > best ? values : best; }
+
 inline float greatest(const Floats& values) {
   float best = values[0];
   for (int64_t i = 1; i < kFloats; ++i) best = values[i] > best ? values[i] : best;
