@@ -45,8 +45,10 @@ TEST_P(MatrixBackendTakes, WhatIsScoredWholeAndWhatIsWrittenWhereThereAreManyRow
   else EXPECT_EQ(matrix_backend_products(), before);
   before = matrix_backend_products();
   if (GetParam() != "Q8_0") {  // answers are written with llama.cpp's own layout of these weights
+    const int64_t in_place = matrix_backend_in_place();
     ask(*engine, written);
     EXPECT_GE(matrix_backend_products(), before + 4 * 3);  // at least gate, up, down of each layer
+    EXPECT_EQ(matrix_backend_in_place(), in_place);        // streams: llama.cpp may take their tokens in another order
   }
   before = matrix_backend_products();
   const int64_t gated = matrix_backend_gated();
@@ -56,6 +58,20 @@ TEST_P(MatrixBackendTakes, WhatIsScoredWholeAndWhatIsWrittenWhereThereAreManyRow
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MatrixBackendTakes, testing::Values("F32", "BF16", "Q8_0"), [](const auto& one) { return one.param; });
+
+// Rows are found by their place in the batch, so they may only stay where llama.cpp keeps its order.
+TEST(LogitsOfASession, StayInPlaceWhereTheBatchKeepsItsOrder) {
+  for (const std::string architecture : {"qwen3", "qwen35"}) {
+    SCOPED_TRACE(architecture);
+    const bool forks = architecture == "qwen35";
+    auto engine = load_synthetic(synthetic_model(architecture));
+    ASSERT_NE(engine, nullptr);
+    const int64_t products = matrix_backend_products(), before = matrix_backend_in_place();
+    ask(*engine, {score_request(1, "Number 1", " is odd"), score_request(2, "Number 2", " is even")});
+    if (matrix_backend_products() == products) GTEST_SKIP() << "no fast products on this CPU";
+    EXPECT_EQ(matrix_backend_in_place() > before, !forks);
+  }
+}
 
 // A graph of ggml on the back end alone.
 class MatrixBackend : public testing::Test {

@@ -34,7 +34,7 @@ constexpr int64_t kCopiedAtOnce = int64_t{1} << 20;
 
 thread_local bool any_rows = false;              // of AnyRows
 thread_local LogitsInPlace* in_place = nullptr;  // the innermost, where it is on
-std::atomic<int64_t> n_products = 0, n_gated = 0;
+std::atomic<int64_t> n_products = 0, n_gated = 0, n_in_place = 0;
 
 // Quantised weights are multiplied as BF16.
 bool is_expanded(const ggml_tensor* weights) { return ggml_is_quantized(weights->type); }
@@ -376,6 +376,7 @@ std::string matrix_backend_kernels() { return has_tile_product() ? "AMX" : Matri
 
 int64_t matrix_backend_products() { return n_products.load(std::memory_order_relaxed); }
 int64_t matrix_backend_gated() { return n_gated.load(std::memory_order_relaxed); }
+int64_t matrix_backend_in_place() { return n_in_place.load(std::memory_order_relaxed); }
 
 AnyRows::AnyRows(bool on) : before_(any_rows) { any_rows = on; }
 AnyRows::~AnyRows() { any_rows = before_; }
@@ -386,6 +387,7 @@ LogitsInPlace::~LogitsInPlace() { in_place = before_; }
 void LogitsInPlace::take(std::span<const float> logits) {
   if (!logits_.empty()) throw std::runtime_error("llama.cpp read the logits of two micro-batches where one was expected");
   logits_ = logits;
+  n_in_place.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace qeval

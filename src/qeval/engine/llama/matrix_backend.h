@@ -24,9 +24,10 @@ bool matrix_backend_attends();
 bool matrix_backend_expands();
 // Whose kernels its products are: "AMX", "oneDNN 2.6.3"; "" where it computes none.
 std::string matrix_backend_kernels();
-// Products computed in this process, and pairs of them of which only their SwiGLU was written.
+// Products computed in this process, pairs of them of which only their SwiGLU was written, and micro-batches whose logits were not copied.
 int64_t matrix_backend_products();
 int64_t matrix_backend_gated();
+int64_t matrix_backend_in_place();
 
 // While one that is `on` lives, the calling thread's calls of llama.cpp hand over every product and attention that can be, however few rows it
 // has. Then what is computed for a token has the same bits however many are decoded beside it.
